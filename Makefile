@@ -1,0 +1,34 @@
+# demo, test and check are the very lines that CI runs; each sets up .venv by itself and touches nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-cache-dir --constraint constraints.txt
+
+.PHONY: demo test check
+
+demo: .venv/ready
+	$(BIN)/atrous demo
+
+test: .venv/ready-dev
+	$(BIN)/pytest
+
+check: .venv/ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow"
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "atrous needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing atrous into .venv (torch is large: a few minutes at most) ..."
+	$(PIP) --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing atrous with its checks and oracles into .venv (a few minutes at most) ..."
+	$(PIP) --editable ".[dev]"
+	@touch .venv/ready $@

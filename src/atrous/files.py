@@ -1,0 +1,61 @@
+"""Files that are either whole or not there: written beside their place, flushed, then renamed."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from atrous.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, it becomes `path` in one step.
+
+    When the block fails (an exception, Ctrl-C, a full disk), the temporary file is removed and an older `path` stays.
+
+    Raises:
+        OutputError: If the place cannot be written; the sentence says why.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: Path) -> Path:
+    """Make the folder and its parents; return it.
+
+    Raises:
+        OutputError: If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The sentence for a place that cannot be written."""
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"No space is left on the disk of {path}: free some, then run the same command again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(f"{path} may not be written: choose another place with --output, or change its permissions.")
+    reason = error.strerror or str(error)
+    return OutputError(f"{path} cannot be written ({reason}): choose another place with --output.")

@@ -1,0 +1,170 @@
+"""How long work is shown: a bar with time left on a terminal, plain lines elsewhere, nothing when asked to be quiet.
+
+The library reports to a `Progress` that the caller hands in; its default is `Silent`.
+"""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Task(Protocol):
+    """One piece of work with a known number of steps."""
+
+    def advance(self, note: str = "") -> None:
+        """Count one step as done; the note stands beside the bar."""
+
+
+class Progress(Protocol):
+    """Where work in progress is reported to."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+
+    def task(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
+        """Open a piece of work of `total` steps, of which `done` were done before."""
+
+
+def track(items: Iterable[T], progress: Progress, description: str, total: int) -> Iterator[T]:
+    """Yield `items`, counting each as a step once it has been worked on."""
+    with progress.task(description, total) as task:
+        for item in items:
+            yield item
+            task.advance()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `42 s`, `3:07 min`, `1:02:03 h`."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02} h"
+    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    @contextmanager
+    def task(self, description: str, total: int, done: int = 0) -> Iterator[Task]:  # noqa: ARG002
+        """Count nothing."""
+        yield _SilentTask()
+
+
+class _SilentTask:
+    def advance(self, note: str = "") -> None:
+        pass
+
+
+class Lines:
+    """Plain lines, at most one every few seconds and one at the end: for logs and pipes."""
+
+    def say(self, text: str) -> None:
+        """Print one line at once."""
+        print(text, flush=True)
+
+    @contextmanager
+    def task(self, description: str, total: int, done: int = 0) -> Iterator[Task]:
+        """Print lines such as `Training 300/1000 (30 %), 2:10 min left · loss 0.41`."""
+        yield _LineTask(description, total, done)
+
+
+class _LineTask:
+    def __init__(self, description: str, total: int, done: int) -> None:
+        self.description, self.total, self.done, self.done_before = description, total, done, done
+        self.started = self.printed = time.monotonic()
+
+    def advance(self, note: str = "") -> None:
+        self.done += 1
+        now = time.monotonic()
+        if self.done < self.total and now - self.printed < SECONDS_BETWEEN_LINES:
+            return
+        self.printed = now
+        passed = now - self.started
+        left = passed / (self.done - self.done_before) * (self.total - self.done)
+        time_text = f"{duration(left)} left" if self.done < self.total else f"took {duration(passed)}"
+        percent = 100 * self.done // max(self.total, 1)
+        tail = f" · {note}" if note else ""
+        print(f"{self.description} {self.done}/{self.total} ({percent} %), {time_text}{tail}", flush=True)
+
+
+class Bar:
+    """A live bar on a terminal, with time left."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.bar: RichProgress | None = None
+
+    def say(self, text: str) -> None:
+        """Print one line above the bar."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def task(self, description: str, total: int, done: int = 0) -> Iterator[Task]:
+        """Show the bar; a task opened inside another stands below it and goes away when done."""
+        outer = self.bar
+        bar = outer or self._new_bar()
+        self.bar = bar
+        if outer is None:
+            bar.start()
+        number = bar.add_task(description, total=total, completed=done, note="")
+        try:
+            yield _BarTask(bar, number)
+        finally:
+            if outer is None:
+                bar.stop()
+                self.bar = None
+            else:
+                bar.remove_task(number)
+
+    def _new_bar(self) -> RichProgress:
+        return RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+        )
+
+
+class _BarTask:
+    def __init__(self, bar: RichProgress, number: TaskID) -> None:
+        self.bar, self.number = bar, number
+
+    def advance(self, note: str = "") -> None:
+        self.bar.advance(self.number)
+        if note:
+            self.bar.update(self.number, note=note)
+
+
+def terminal_progress(*, quiet: bool = False) -> Progress:
+    """The right way to show progress here: nothing, a bar on a terminal, or plain lines."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stdout.isatty() else Lines()
