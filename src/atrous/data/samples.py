@@ -122,10 +122,11 @@ def remap(mask: Mask, values: Mapping[int, int]) -> Mask:
     """
     if not values:
         return mask
-    table: Mask = np.arange(np.iinfo(mask.dtype).max + 1).astype(mask.dtype)
+    table = np.arange(np.iinfo(mask.dtype).max + 1)
     for value, meaning in values.items():
         table[value] = meaning
-    return table[mask]
+    remapped: Mask = table.astype(mask.dtype)[mask]
+    return remapped
 
 
 def stray_labels(mask: Mask, labels: LabelSpace) -> dict[int, int]:
