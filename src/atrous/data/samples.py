@@ -122,7 +122,7 @@ def remap(mask: Mask, values: Mapping[int, int]) -> Mask:
     """
     if not values:
         return mask
-    table = np.arange(np.iinfo(mask.dtype).max + 1)
+    table: NDArray[np.int64] = np.arange(np.iinfo(mask.dtype).max + 1, dtype=np.int64)
     for value, meaning in values.items():
         table[value] = meaning
     remapped: Mask = table.astype(mask.dtype)[mask]
