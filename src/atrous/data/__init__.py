@@ -1,1 +1,50 @@
 """Files on disk become samples and batches."""
+
+from pathlib import Path
+from typing import Annotated, assert_never
+
+from pydantic import Field
+
+from atrous.config import nearest, parse
+from atrous.data.folder import FolderConfig, folder
+from atrous.data.samples import SegmentationDataset
+from atrous.data.shapes import GeneratedShapes, ShapesConfig
+from atrous.data.sources.camvid import CamVidConfig, camvid
+from atrous.errors import ConfigError
+
+DataConfig = Annotated[FolderConfig | CamVidConfig | ShapesConfig, Field(discriminator="kind")]
+
+KINDS = ("folder", "camvid", "shapes")
+
+
+def open_split(config: DataConfig, split: str) -> SegmentationDataset:
+    """Open one split of a data set; files are looked for, not yet read.
+
+    Raises:
+        DatasetError: If the data set or the split is not there, or files have no partner.
+    """
+    match config:
+        case FolderConfig():
+            return folder(config, split)
+        case CamVidConfig():
+            return camvid(config, split)
+        case ShapesConfig():
+            return GeneratedShapes(config, split)
+        case _:
+            assert_never(config)
+
+
+def parse_dataset(text: str) -> DataConfig:
+    """Read a DATASET as commands take it: a folder in our own format, `KIND:PATH`, or `shapes:SEED`.
+
+    Raises:
+        ConfigError: If the kind is unknown.
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon or Path(text).exists():
+        return FolderConfig(root=Path(text))
+    if kind not in KINDS:
+        raise ConfigError(f"There is no kind of data set `{kind}` (given: {text}): {nearest(kind, KINDS)}.")
+    place = {"seed": rest} if kind == "shapes" else {"root": rest}
+    config: DataConfig = parse(DataConfig, {"kind": kind, **place}, text)
+    return config

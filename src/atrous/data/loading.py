@@ -1,0 +1,153 @@
+"""Samples become batches: in an order and with a randomness that no number of workers changes."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from atrous.data.augmentation import AugmentationConfig, augment
+from atrous.data.samples import Sample, SegmentationDataset, describe_strays, known_labels, stray_labels
+from atrous.errors import AtrousError, MaskError
+from atrous.progress import Progress, Silent, track
+
+
+class Batch(NamedTuple):
+    """What the network is trained on; the pictures stay bytes until the network normalises them."""
+
+    image: Tensor
+    """uint8 [B, 3, H, W], RGB, channels last in memory."""
+    mask: Tensor
+    """uint8 or uint16 [B, H, W]."""
+
+
+class Visit(NamedTuple):
+    """One sample in one epoch; with the seed it decides all that chance does to the sample."""
+
+    epoch: int
+    index: int
+
+
+def training_batches(
+    dataset: SegmentationDataset,
+    augmentation: AugmentationConfig,
+    *,
+    batch_size: int,
+    seed: int,
+    first_batch: int = 0,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Yield augmented batches without end.
+
+    Every epoch visits each sample once, in an order of its own; epochs follow each other without a gap, so that no
+    sample is dropped and every batch is full. The n-th batch depends on (dataset, augmentation, batch_size, seed, n)
+    alone: not on `workers`, and not on where a run was resumed.
+
+    Args:
+        dataset: The samples.
+        augmentation: What happens to them.
+        batch_size: Samples per batch.
+        seed: Decides order and augmentation.
+        first_batch: How many batches to pass over (those of an interrupted run).
+        workers: Processes that read and augment; 0 does it in this one.
+
+    Raises:
+        ImageError, MaskError: While iterating, if a file is unreadable or a mask holds a label of no class.
+    """
+    loader = DataLoader(
+        _AugmentedDataset(dataset, augmentation, seed),
+        batch_sampler=_batches_of_visits(len(dataset), batch_size, seed, first_batch),
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_calm_worker,
+    )
+    for batch in loader:
+        if isinstance(batch, AtrousError):
+            raise batch
+        yield batch
+
+
+def default_workers(device: torch.device) -> int:
+    """Loader processes that keep a device busy without taking its cores: one beside a CPU, several beside a GPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(1, cores - 1) if device.type == "cpu" else min(8, cores)
+
+
+def check_samples(dataset: SegmentationDataset, progress: Progress | None = None) -> None:
+    """Read every sample once, so that a fault stops a training before it starts and not in the middle of the night.
+
+    Raises:
+        ImageError, MaskError: At the first file that is unreadable, of another size than its partner, or whose mask
+            holds a label of no class.
+    """
+    indices = track(range(len(dataset)), progress or Silent(), f"Checking {dataset.split}", len(dataset))
+    for index in indices:
+        require_known_labels(dataset, index, dataset[index])
+
+
+def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
+    """Refuse a mask that holds a label of no class.
+
+    Raises:
+        MaskError: It names the file, each stray value and its number of pixels.
+    """
+    strays = stray_labels(sample.mask, dataset.labels)
+    if strays:
+        raise MaskError(
+            f"{describe_strays(dataset.source_of(index), strays)}, but {dataset.title} knows only "
+            f"{known_labels(dataset.labels)}: correct the mask, or add the class to the data set."
+        )
+
+
+def _batches_of_visits(count: int, batch_size: int, seed: int, first_batch: int) -> Iterator[list[Visit]]:
+    position = first_batch * batch_size
+    epoch, offset = divmod(position, count)
+    visits: list[Visit] = []
+    while True:
+        order = np.random.default_rng((seed, epoch)).permutation(count)
+        for index in order[offset:]:
+            visits.append(Visit(epoch, int(index)))
+            if len(visits) == batch_size:
+                yield visits
+                visits = []
+        epoch, offset = epoch + 1, 0
+
+
+class _AugmentedDataset(Dataset["Sample | AtrousError"]):
+    """Hands errors over as values: raised in a worker, they would reach the user wrapped in two tracebacks."""
+
+    def __init__(self, dataset: SegmentationDataset, augmentation: AugmentationConfig, seed: int) -> None:
+        self.dataset, self.augmentation, self.seed = dataset, augmentation, seed
+
+    def __getitem__(self, visit: Visit) -> Sample | AtrousError:
+        try:
+            sample = self.dataset[visit.index]
+            require_known_labels(self.dataset, visit.index, sample)
+        except AtrousError as error:
+            return error
+        random = np.random.default_rng((self.seed, visit.epoch, visit.index))
+        return augment(sample, self.augmentation, self.dataset.labels, random)
+
+
+def _collate(samples: Sequence[Sample | AtrousError]) -> Batch | AtrousError:
+    images: list[NDArray[np.uint8]] = []
+    masks = []
+    for sample in samples:
+        if isinstance(sample, AtrousError):
+            return sample
+        images.append(sample.image)
+        masks.append(sample.mask)
+    # A stack of [H, W, 3] pictures, seen as [B, 3, H, W], is already channels last: nothing is moved.
+    return Batch(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(masks)))
+
+
+def _calm_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training's to answer
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -1,0 +1,73 @@
+"""A recipe: all that a training depends on, as one complete YAML file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field
+
+from atrous.config import Config, override, parse, read_yaml
+from atrous.data import DataConfig
+from atrous.data.augmentation import AugmentationConfig
+from atrous.inference.device import Precision
+from atrous.networks import NetworkConfig
+from atrous.training.optimizer import OptimizerConfig
+from atrous.training.schedule import PolyConfig
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainingConfig(Config):
+    """How long, in which batches, and in which arithmetic."""
+
+    steps: Count
+    """Updates of the weights."""
+    batch_size: Count
+    """Pictures that pass the network together."""
+    accumulation: Count = 1
+    """Batches whose gradients make one update."""
+    validate_every: Count | None = None
+    """Steps between two validations, each of which saves the run; by default a tenth of all steps."""
+    log_every: Count = 10
+    """Steps between two lines of the log."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides initial weights, order, augmentation and dropout."""
+    precision: Precision | Literal["auto"] = "auto"
+    """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32."""
+    channels_last: bool | Literal["auto"] = "auto"
+    """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Processes that read and augment; they change nothing but the speed."""
+    check_first: bool = True
+    """Read all files once before the first step, so that a fault is found now and not at night."""
+
+
+class Recipe(Config):
+    """Network, data, augmentation, optimizer, schedule and training, each with its own choices."""
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
+    """What the run and its checkpoints are called."""
+    network: NetworkConfig
+    data: DataConfig
+    augmentation: AugmentationConfig
+    optimizer: OptimizerConfig
+    schedule: PolyConfig = PolyConfig()
+    training: TrainingConfig
+
+
+def read_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `key=value` overrides to it.
+
+    Raises:
+        ConfigError: If the file is missing, or a key is unknown or a value impossible; the sentence names the nearest
+            valid key.
+    """
+    source = " ".join([str(path), *(f"with {assignment}" for assignment in assignments)])
+    recipe: Recipe = parse(Recipe, override(read_yaml(path), assignments), source)
+    return recipe
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as YAML, every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)

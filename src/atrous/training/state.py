@@ -1,0 +1,88 @@
+"""All that an exact resume needs: weights, optimizer, chance, and how far the run is. No pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from atrous.errors import CheckpointError
+from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
+
+FORMAT = "atrous-state-1"
+
+
+@dataclass
+class RunState:
+    """How far a run is."""
+
+    step: int = 0
+    """Updates made."""
+    validated: int = -1
+    """The step of the last validation."""
+    best_score: float = -1.0
+    """The best mean IoU on the validation split, 0..1."""
+    best_step: int = -1
+    smoothed_loss: float | None = None
+    seconds: float = 0.0
+    """Time spent, over all parts of an interrupted run."""
+
+
+def save_state(path: Path, state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write the state as one file, whole or not at all.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= _optimizer_tensors(optimizer)
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    save_tensors(path, tensors, json.dumps({"format": FORMAT, **asdict(state)}))
+
+
+def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
+    """Put network, optimizer and chance back to where they were, and say how far that was.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or of another network or optimizer.
+    """
+    tensors, text = load_tensors(path, "state of a run")
+    described = json.loads(text)
+    if described.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path} is no state of a run that this version can continue.")
+    weights = _below("network.", tensors)
+    require_same_tensors(network.state_dict(), weights, path)
+    network.load_state_dict(weights)
+    _load_optimizer(optimizer, _below("optimizer.", tensors), path)
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    return RunState(**described)
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"optimizer.{number}.{key}": value
+        for number, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path) -> None:
+    content = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = tensor
+    count = sum(len(group["params"]) for group in content["param_groups"])
+    if any(number >= count for number in state):
+        raise CheckpointError(f"{path} belongs to another optimizer than the recipe's: give the run's own recipe.")
+    optimizer.load_state_dict({"state": state, "param_groups": content["param_groups"]})
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
