@@ -1,0 +1,109 @@
+"""MobileNetV2: a light backbone of inverted residual blocks."""
+
+from collections import OrderedDict
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from atrous.config import Config
+from atrous.networks.backbones.atrous import Step, StridesIntoRates
+from atrous.networks.backbones.backbone import Backbone
+from atrous.networks.layers import ConvNormActivation
+
+
+class MobileNetV2Config(Config):
+    """Choices of Sandler et al. 2018 (arXiv:1801.04381)."""
+
+    kind: Literal["mobilenet_v2"] = "mobilenet_v2"
+    width: float = Field(default=1.0, gt=0)
+    """Multiplies the channels of all layers; the paper's "width multiplier"."""
+
+
+class _Stage(NamedTuple):
+    expansion: int
+    channels: int
+    blocks: int
+    stride: int
+
+
+# Table 2 of the paper without its last convolution to 1280 channels, which serves classification; grouped by levels.
+_LEVELS = (
+    (_Stage(1, 16, 1, 1), _Stage(6, 24, 2, 2)),
+    (_Stage(6, 32, 3, 2),),
+    (_Stage(6, 64, 4, 2), _Stage(6, 96, 3, 1)),
+    (_Stage(6, 160, 3, 2), _Stage(6, 320, 1, 1)),
+)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, look around in each channel, narrow without activation; added to the input where the shapes agree."""
+
+    def __init__(self, in_channels: int, out_channels: int, expansion: int, step: Step, *, residual: bool) -> None:
+        super().__init__()
+        hidden = in_channels * expansion
+        self.residual = residual
+        self.layers = nn.Sequential(OrderedDict[str, nn.Module]())
+        if expansion > 1:
+            self.layers.add_module("expand", ConvNormActivation(in_channels, hidden, activation=nn.ReLU6))
+        depthwise = ConvNormActivation(
+            hidden, hidden, 3, stride=step.stride, rate=step.rate, groups=hidden, activation=nn.ReLU6
+        )
+        self.layers.add_module("depthwise", depthwise)
+        self.layers.add_module("project", ConvNormActivation(hidden, out_channels, activation=nn.Identity))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B, out_channels, H, W] for [B, in_channels, H, W], smaller by the stride."""
+        y: Tensor = self.layers(x)
+        if self.residual:
+            y += x
+        return y
+
+
+class MobileNetV2(Backbone):
+    """Inverted residual blocks; the levels are what is deepest at strides 4, 8 and 16, and the end.
+
+    Source: Sandler et al. 2018, arXiv:1801.04381, table 2.
+
+    Args:
+        width: Multiplies the channels of all layers.
+        output_stride: Pixels of the image per pixel of the deepest features: 8, 16 or 32.
+    """
+
+    def __init__(self, width: float, output_stride: int) -> None:
+        super().__init__()
+        in_channels = scaled_channels(32, width)
+        self.stem = ConvNormActivation(3, in_channels, 3, stride=2, activation=nn.ReLU6)
+        self.levels = nn.ModuleList()
+        self.channels = self.strides = ()
+        strides_into_rates = StridesIntoRates(output_stride, stride=2)
+        for stages in _LEVELS:
+            blocks = nn.Sequential()
+            for stage in stages:
+                out_channels = scaled_channels(stage.channels, width)
+                for index in range(stage.blocks):
+                    stride = stage.stride if index == 0 else 1
+                    # The stride for classification decides, so that all output strides compute the same features.
+                    residual = stride == 1 and in_channels == out_channels
+                    step = strides_into_rates.step(stride)
+                    blocks.append(InvertedResidual(in_channels, out_channels, stage.expansion, step, residual=residual))
+                    in_channels = out_channels
+            self.levels.append(blocks)
+            self.channels += (in_channels,)
+            self.strides += (strides_into_rates.stride,)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the levels of features, fine to coarse."""
+        x = self.stem(image)
+        levels = []
+        for level in self.levels:
+            x = level(x)
+            levels.append(x)
+        return levels
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Return `channels * width` as the nearest multiple of 8 that is at least 8 and no more than 10 % too small."""
+    exact = channels * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8
