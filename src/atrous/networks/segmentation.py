@@ -72,9 +72,15 @@ class SegmentationNetwork(nn.Module):
         self.classifier = classifier
         self.num_classes = classifier.out_channels
 
+    @property
+    def output_stride(self) -> int:
+        """Pixels of the image per pixel of the deepest features."""
+        return self.backbone.strides[-1]
+
     def forward(self, image: Tensor) -> Tensor:
-        """Return logits [B, K, H, W] for float RGB [B, 3, H, W] in 0..1, of any size."""
-        return resize_bilinear(self.low_resolution_logits(image), image.shape[-2:])
+        """Return logits, float32 [B, K, H, W], for float RGB [B, 3, H, W] in 0..1, of any size."""
+        # Under autocast the logits are bfloat16; resized and summed in that, they would lose what the loss needs.
+        return resize_bilinear(self.low_resolution_logits(image).float(), image.shape[-2:])
 
     def low_resolution_logits(self, image: Tensor) -> Tensor:
         """Return the logits [B, K, h, w] at the size in which they are computed, before they are resized."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from atrous.config import read_yaml
-from atrous.errors import AtrousError, OutputError
+from atrous.errors import ConfigError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
 from atrous.training.recipe import Recipe, recipe_text
 
@@ -24,44 +24,45 @@ class RunFolder:
         self.csv = path / "log.csv"
         self.events = path / "events"
 
-    def begin(self, recipe: Recipe, *, overwrite: bool) -> None:
-        """Make the folder and write the recipe into it; the files of an older run are removed if `overwrite` says so.
+    def require_usable(self, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+        """Refuse a folder in which this run must not begin or cannot go on; nothing is written.
 
         Raises:
-            OutputError: If another run is there and may not be overwritten, or the folder is something else's.
+            OutputError: If another run is there and may not be overwritten, the folder is something else's, or there
+                is no run to resume.
+            ConfigError: If the run there has another recipe; the first differences are named.
         """
-        path = self.path
-        if path.exists() and not path.is_dir():
-            raise OutputError(
-                f"{path} is a file where a folder for the run was expected: choose another with --output."
-            )
-        if path.is_dir() and any(path.iterdir()):
+        if resume:
+            self._require_same_recipe(recipe)
+        elif self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
+        elif self.path.is_dir() and any(self.path.iterdir()):
             if not self.recipe.exists():
-                raise OutputError(f"{path} holds files, but no run: choose another folder with --output.")
+                raise OutputError(f"{self.path} holds files, but no run: choose another folder with --output.")
             if not overwrite:
                 raise OutputError(
-                    f"{path} already holds a run: continue it with --resume, replace it with --overwrite, "
+                    f"{self.path} already holds a run: continue it with --resume, replace it with --overwrite, "
                     f"or choose another folder with --output."
                 )
-            self._remove_run()
-        make_folder(path)
-        write_text(self.recipe, recipe_text(recipe))
 
-    def require_same_recipe(self, recipe: Recipe) -> None:
-        """Refuse to continue a run with another recipe than its own.
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder, remove what an older run left, and write the recipe.
 
         Raises:
-            OutputError: If there is no run to continue.
-            AtrousError: If the recipes differ; the first difference is named.
+            OutputError: If the place cannot be written.
         """
+        make_folder(self.path)
+        self._remove_run()
+        write_text(self.recipe, recipe_text(recipe))
+
+    def _require_same_recipe(self, recipe: Recipe) -> None:
         if not self.state.exists() or not self.recipe.exists():
             raise OutputError(f"{self.path} holds no run that can be continued: leave out --resume to start one.")
-        stored, given = read_yaml(self.recipe), recipe.model_dump(mode="json")
-        differences = _differences(stored, given, "")
+        differences = _differences(read_yaml(self.recipe), recipe.model_dump(mode="json"), "")
         if differences:
-            raise AtrousError(
+            raise ConfigError(
                 f"The recipe is not the one that {self.path} was started with ({'; '.join(differences[:3])}): "
-                f"--resume continues exactly the same run, so give `{self.recipe}` itself."
+                f"--resume continues exactly the same run, so give {self.recipe} itself."
             )
 
     def _remove_run(self) -> None:

@@ -1,6 +1,7 @@
 """All that an exact resume needs: weights, optimizer, chance, and how far the run is. No pickle."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,9 +25,16 @@ class RunState:
     best_score: float = -1.0
     """The best mean IoU on the validation split, 0..1."""
     best_step: int = -1
-    smoothed_loss: float | None = None
+    smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
+
+    def count(self, loss: float, seconds: float, smoothing: float) -> None:
+        """Count one update with its loss and its time."""
+        self.step += 1
+        self.seconds += seconds
+        older = loss if math.isnan(self.smoothed_loss) else self.smoothed_loss
+        self.smoothed_loss = smoothing * older + (1 - smoothing) * loss
 
 
 def save_state(path: Path, state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

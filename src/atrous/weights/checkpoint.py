@@ -137,8 +137,8 @@ def _opened(path: Path, what: str) -> Any:
         raise CheckpointError(f"There is no {what} {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is no {what} of atrous ({' '.join(str(error).split())}): a whole .safetensors file written by atrous "
-            f"was expected; pickles (.pth, .pt, .ckpt) are never opened here."
+            f"{path} is no {what} of atrous ({' '.join(str(error).split())}): a whole .safetensors file of its own "
+            f"writing was expected; pickles (.pth, .pt, .ckpt) are never opened here."
         ) from None
 
 
