@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from atrous.networks.layers import AtrousSeparableConv, BatchNorm, ConvNormActivation, resize_bilinear
+from atrous.networks.layers import AtrousSeparableConv, BatchNorm, ConvNormActivation, DepthwiseConv, resize_bilinear
 from tests.networks.randomness import randomize
 
 
@@ -36,6 +36,21 @@ def test_batch_norm_of_one_value_uses_its_running_statistics_and_keeps_them(x: t
     assert one.grad is not None
     assert one.grad.all()
     assert ours.weight.grad is not None
+
+
+@pytest.mark.parametrize(("stride", "rate"), [(1, 1), (2, 1), (1, 2)])
+def test_a_depthwise_convolution_in_mixed_precision_is_that_of_torch(x: torch.Tensor, stride: int, rate: int) -> None:
+    ours = DepthwiseConv(4, 4, 3, stride=stride, padding=rate, dilation=rate, groups=4)
+    theirs = nn.Conv2d(4, 4, 3, stride=stride, padding=rate, dilation=rate, groups=4)
+    theirs.load_state_dict(ours.state_dict())
+    x = x.bfloat16().requires_grad_()
+    gradients = []
+    for layer in (ours, theirs):
+        with torch.autocast("cpu", torch.bfloat16):
+            y = layer(x)
+        assert y.dtype == torch.bfloat16
+        gradients.append(torch.autograd.grad(y.float().square().sum(), [x, *layer.parameters()]))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("rate", [1, 2, 6])
