@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,6 +22,24 @@ class BatchNorm(nn.BatchNorm2d):
         if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A convolution within each channel, which trains in mixed precision at the speed it should.
+
+    Its values are those of `nn.Conv2d`, and so are its parameters.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve [B, C, H, W]."""
+        dense = self.stride == self.dilation == (1, 1)
+        mixed_precision = x.dtype == torch.bfloat16 and self.weight.dtype == torch.float32
+        if dense or not (x.is_cpu and mixed_precision and torch.is_grad_enabled()):
+            return super().forward(x)
+        # oneDNN has no fast bfloat16 gradient of a strided or atrous depthwise convolution. In float32, with both
+        # conversions, a training step of MobileNetV2 (4 x 257 x 257, one core) takes 0.63 s instead of 0.80 s.
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
 
 
 class ConvNormActivation(nn.Sequential):
@@ -47,7 +66,8 @@ class ConvNormActivation(nn.Sequential):
         groups: int = 1,
         activation: Activation = nn.ReLU,
     ) -> None:
-        convolution = nn.Conv2d(
+        convolution_type = DepthwiseConv if groups == in_channels > 1 else nn.Conv2d
+        convolution = convolution_type(
             in_channels,
             out_channels,
             kernel_size,

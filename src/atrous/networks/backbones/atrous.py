@@ -21,7 +21,7 @@ class StridesIntoRates:
     Source: Chen et al. 2017, arXiv:1706.05587, section 3.1. Leaving out a stride of 2 computes the features at twice
     as many places. Whatever comes after must then reach twice as far to meet the same neighbours, so its rate doubles;
     the convolution that lost its stride still sees its own neighbours, and keeps the rate it had. Under this rule
-    every feature of the coarser network is also one of the finer network, bit for bit at the same weights:
+    every feature of the coarser network is also one of the finer network, but for rounding, at the same weights:
     `fine[..., ::2, ::2] == coarse`.
 
     Args:
