@@ -79,7 +79,7 @@ def plot(curve: Curve) -> Plot | None:
 def number(value: float) -> str:
     """A number to read: four significant digits, thousands separated."""
     if value and not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.4g}"
+        return f"{value:.4g}".replace("e-0", "e-")
     decimals = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -113,17 +113,16 @@ class _Axis(NamedTuple):
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, whole: bool = False) -> list[float]:
-        distance = _round_distance((self.high - self.low) / TICKS)
-        if whole:
-            distance = max(1.0, distance)
+        distance = _round_distance((self.high - self.low) / TICKS, whole)
         first, last = math.ceil(self.low / distance - 1e-9), math.floor(self.high / distance + 1e-9)
         return [index * distance for index in range(first, last + 1)]
 
 
-def _round_distance(wanted: float) -> float:
+def _round_distance(wanted: float, whole: bool) -> float:
     """The smallest of 1, 2, 2.5, 5, 10, ... times a power of ten that is at least `wanted`."""
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10, 20) if factor * power >= wanted)
+    power = 10.0 ** math.floor(math.log10(max(1.0, wanted) if whole else wanted))
+    distances = (factor * power for factor in (1, 2, 2.5, 5, 10, 20))
+    return next(distance for distance in distances if distance >= wanted and (not whole or distance.is_integer()))
 
 
 def _points(curve: Curve) -> list[tuple[int, float | None]]:

@@ -54,7 +54,7 @@ class Card(NamedTuple):
 
 
 def example_cards(examples: Sequence[Example], labels: LabelSpace) -> list[Card]:
-    """Make each example small enough that together they stay under `PAGE_BYTES`.
+    """Score each example, and shrink it to its share of `PAGE_BYTES` or to the smallest of `WIDTHS`.
 
     Raises:
         ValueError: If picture, truth and prediction of an example differ in size.
@@ -141,10 +141,10 @@ def _jpeg(image: NDArray[np.uint8]) -> str:
 
 def _png(mask: Mask, labels: LabelSpace) -> str:
     if labels.mask_dtype is np.uint16:
-        return _uri(Image.fromarray(colorize(mask, labels)), "png", optimize=True)
+        return _uri(Image.fromarray(colorize(mask, labels)), "png")
     image = Image.fromarray(np.minimum(mask, labels.ignore_index).astype(np.uint8))
     image.putpalette(labels.color_table.tobytes())
-    return _uri(image, "png", optimize=True)
+    return _uri(image, "png")
 
 
 def _uri(image: Image.Image, picture_format: str, **options: int) -> str:

@@ -28,11 +28,13 @@ function classAt(image, x, y) {
   return nearestClass(...context.getImageData(column, row, 1, 1).data);
 }
 
+for (const invitation of document.querySelectorAll(".pointing")) invitation.hidden = false;
+
 for (const card of document.querySelectorAll(".example")) {
-  const [truth, prediction] = [".truth img", ".prediction img"].map((place) => card.querySelector(place));
-  const readout = card.querySelector(".readout");
-  const invitation = readout.textContent;
-  readout.hidden = false;
+  const masks = [...card.querySelectorAll(".truth, .prediction")].map((figure) => ({
+    image: figure.querySelector("img"),
+    words: figure.querySelector(".class"),
+  }));
 
   const point = (event) => {
     const frame = event.target.closest(".frame");
@@ -44,20 +46,20 @@ for (const card of document.querySelectorAll(".example")) {
     card.style.setProperty("--x", `${100 * x}%`);
     card.style.setProperty("--y", `${100 * y}%`);
     card.classList.add("pointed");
-    readout.textContent = `True: ${classAt(truth, x, y)}. Predicted: ${classAt(prediction, x, y)}.`;
+    for (const { image, words } of masks) words.textContent = classAt(image, x, y);
   };
   card.addEventListener("pointermove", point);
   card.addEventListener("pointerdown", point);
   card.addEventListener("pointerleave", () => {
     card.classList.remove("pointed");
-    readout.textContent = invitation;
+    for (const { words } of masks) words.textContent = "";
   });
 }
 
 const blend = document.querySelector("#blend");
 if (blend) {
   const examples = document.querySelector(".examples");
-  blend.parentElement.hidden = false;
+  for (const part of document.querySelectorAll(".blend")) part.hidden = false;
   blend.addEventListener("input", () => {
     examples.style.setProperty("--blend", blend.value / 100);
     blend.parentElement.querySelector("output").textContent = `${blend.value}%`;

@@ -1,12 +1,13 @@
 """The page of an evaluation: one HTML file that needs nothing else, neither network nor script, to be read."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
 
-from atrous.evaluation.curves import SPAN, Curve, Plot, plot
+from atrous.evaluation.curves import SPAN, Curve, Plot, plot, short_number
 from atrous.evaluation.example_cards import Example, example_cards
 from atrous.evaluation.report import ClassScore, EvaluationReport, Protocol
 from atrous.files import write_text
@@ -15,7 +16,8 @@ from atrous.labels import IGNORE_COLOR, Color
 __all__ = ["Curve", "Example", "write_report_page"]
 
 LARGEST_MATRIX = 30  # classes; a larger table of confusions cannot be read
-LISTED_CONFUSIONS = 20
+LISTED_CONFUSIONS = 20  # where there is no table of them
+LISTED_BESIDE_MATRIX = 6
 FAINTEST = 0.001  # the smallest share of a class that is called a confusion
 
 
@@ -35,7 +37,8 @@ class Cell(NamedTuple):
     """Of the pixels of the true class; None if it has none."""
     heat: float
     """How strongly the cell is coloured, 0..1."""
-    right: bool
+    kind: str
+    """`right`, `confused`, or `none` where there is nothing to see."""
 
 
 class Confusion(NamedTuple):
@@ -59,7 +62,7 @@ def write_report_page(
 ) -> None:
     """Write the page of an evaluation: scores, protocol, classes, confusions, curves, examples.
 
-    The pictures of the examples are shrunk such that together they stay under 9 MB, whatever their number.
+    The more examples there are, the smaller they are shown: up to several hundred fit into 10 MB.
 
     Args:
         path: The HTML file; an older one is replaced.
@@ -82,7 +85,7 @@ def write_report_page(
         protocol=_protocol(report.protocol),
         classes=_class_rows(report),
         legend=[(name, _css(color)) for name, color in zip(report.labels.names, report.labels.colors, strict=True)],
-        cells=_cells(report) if report.labels.num_classes <= LARGEST_MATRIX else None,
+        cells=_cells(report) if _fits(report) else None,
         confusions=_largest_confusions(report),
         curves=_plots(curves),
         span=SPAN,
@@ -103,11 +106,12 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["percent"] = _percent
     environment.filters["share"] = _share
+    environment.filters["compact"] = _compact
     return environment
 
 
 def _percent(share: float | None, decimals: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{decimals}f}"
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{decimals}f}"
 
 
 def _share(share: float | None) -> str:
@@ -117,6 +121,10 @@ def _share(share: float | None) -> str:
     if share >= 0.0995:
         return f"{100 * share:.0f}"
     return "0" if share == 0 else "<0.1" if share < 0.001 else f"{100 * share:.1f}"
+
+
+def _compact(count: int) -> str:
+    return short_number(float(f"{count:.3g}"))
 
 
 def _encodable(text: str) -> str:
@@ -136,7 +144,7 @@ def _protocol(protocol: Protocol) -> list[tuple[str, str]]:
         ("Sizes", protocol.sizes),
         ("Left out", protocol.ignore),
         ("Scales", ", ".join(f"{scale:g}" for scale in protocol.scales)),
-        ("Mirrored too", "yes" if protocol.flip else "no"),
+        ("Flip", "yes" if protocol.flip else "no"),
         ("Output stride", str(protocol.output_stride)),
         ("Precision", protocol.precision),
         ("Fingerprint", protocol.fingerprint),
@@ -156,28 +164,36 @@ def _shares(report: EvaluationReport) -> list[list[float | None]]:
     return [[count / sum(row) if sum(row) else None for count in row] for row in report.confusion]
 
 
+def _fits(report: EvaluationReport) -> bool:
+    """Whether a table of all confusions can still be read."""
+    return report.labels.num_classes <= LARGEST_MATRIX
+
+
 def _cells(report: EvaluationReport) -> list[list[Cell]]:
     return [
-        [Cell(share, _heat(share, row == column), row == column) for column, share in enumerate(shares)]
+        [_cell(share, right=row == column) for column, share in enumerate(shares)]
         for row, shares in enumerate(_shares(report))
     ]
 
 
-def _heat(share: float | None, right: bool) -> float:
-    if share is None:
-        return 0.0
-    return share if right else share**0.5  # confusions are mostly small, and matter nevertheless
+def _cell(share: float | None, right: bool) -> Cell:
+    if share is None or share < FAINTEST:
+        return Cell(share, 0.0, "none")
+    if right:
+        return Cell(share, share, "right")
+    return Cell(share, share**0.5, "confused")  # confusions are mostly small, and matter nevertheless
 
 
 def _largest_confusions(report: EvaluationReport) -> list[Confusion]:
     """Largest share of the true class first."""
+    listed = LISTED_BESIDE_MATRIX if _fits(report) else LISTED_CONFUSIONS
     confusions = [
         Confusion(truth, prediction, share, report.confusion[truth][prediction])
         for truth, row in enumerate(_shares(report))
         for prediction, share in enumerate(row)
         if truth != prediction and share is not None and share >= FAINTEST
     ]
-    return sorted(confusions, key=lambda confusion: -confusion.share)[:LISTED_CONFUSIONS]
+    return sorted(confusions, key=lambda confusion: -confusion.share)[:listed]
 
 
 def _plots(curves: Sequence[Curve]) -> list[tuple[Curve, Plot | None]]:
