@@ -1,0 +1,1 @@
+"""A street of a small town, in any weather: what the generated pictures show."""
