@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from atrous.errors import OutputError
@@ -19,7 +19,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: If the place cannot be written; the sentence says why.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(
+        f".{secrets.token_hex(8)}.part"
+    )  # without the name, which may be as long as names can be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -29,7 +31,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it was renamed, or there never was a place for it
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -53,9 +56,13 @@ def make_folder(path: Path) -> Path:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The sentence for a place that cannot be written."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"No space is left on the disk of {path}: free some, then run the same command again.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(f"{path} may not be written: choose another place with --output, or change its permissions.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return OutputError(
+            f"{path} cannot be written: a file stands where a folder was expected. Choose another place."
+        )
     reason = error.strerror or str(error)
     return OutputError(f"{path} cannot be written ({reason}): choose another place with --output.")

@@ -1,26 +1,53 @@
 """Pictures and masks on disk: whatever the file, an image is upright uint8 RGB and a mask holds class indices."""
 
 import glob
+import itertools
+import os
+import struct
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from atrous.errors import ImageError, MaskError
+from atrous.errors import AtrousError, ImageError, MaskError
 from atrous.files import replacing
 from atrous.labels import LabelSpace, Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
 
+# Pillow reads more, but by way of decoders that run other programs (EPS) or that hardly anybody looks after.
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")
+MASK_FORMATS = ("PNG", "BMP", "TIFF", "GIF")  # these keep every value as it was written
+
+# A grey file of 2 or 4 bits per pixel is spread over 0..255 by Pillow: by these factors.
+GREY_SPREAD = {"L;2": 85, "L;4": 17}
+
+ORIENTATION = 0x0112  # the EXIF tag
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_ITS_SIDE = (5, 6, 7, 8)
+
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read a picture as it is meant to be seen.
 
-    EXIF rotation is applied; grey, palette and CMYK become RGB; what is transparent is laid on white; 16-bit values are
-    divided by 257; of an animation the first frame is taken.
+    EXIF rotation is applied; grey, palette and CMYK become RGB; what is transparent is laid on white; of 16-bit values
+    the upper byte is taken; of an animation the first frame.
 
     Returns:
         uint8 [H, W, 3], RGB.
@@ -28,35 +55,41 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: If the file is missing, is no picture, is cut off, or is too large to be one.
     """
-    image = _decode(Path(path), ImageError, "picture")
-    try:
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(
-            f"{path} cannot be read as a colour picture ({error}): save it again as PNG or JPEG."
-        ) from None
+    path = Path(path)
+    with _opened(path, ImageError, "picture") as image:
+        image.load()
+        return np.array(_to_rgb(_turned_upright(image), path))
 
 
 def read_mask(path: str | Path) -> Mask:
-    """Read a mask: the indices of a palette picture, or the values of a grey one of 8 or 16 bits.
+    """Read a mask: the indices of a palette picture, or the values of a grey one of 1, 2, 4, 8 or 16 bits.
+
+    Like a picture it is turned upright if it says that it lies on its side.
 
     Returns:
         uint8 or uint16 [H, W], exactly the values of the file.
 
     Raises:
-        MaskError: If the file is missing, is cut off, or is a colour picture.
+        MaskError: If the file is missing, is cut off, is a colour picture, or is of a format that changes values.
     """
-    image = _decode(Path(path), MaskError, "mask")
-    if image.mode in ("P", "L", "1"):
-        return np.asarray(image).astype(np.uint8)
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
+    path = Path(path)
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(
+                f"{path} is a {image.format} file, which need not keep class indices as they are: "
+                f"save the indices as PNG."
+            )
+        spread = _grey_spread(image)
+        image.load()
+        values = np.asarray(_turned_upright(image))
+        if image.mode in ("P", "L", "1"):
+            return values.astype(np.uint8) // np.uint8(spread)
+        if image.mode.startswith("I") and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
             return values.astype(np.uint16)
-    raise MaskError(
-        f"{path} is a picture of mode {image.mode}; a mask holds one class index per pixel, "
-        f"as a palette or grey PNG of 8 or 16 bits. Save the indices and not the colours."
-    )
+        raise MaskError(
+            f"{path} is a picture of mode {image.mode}; a mask holds one class index per pixel, "
+            f"as a palette or grey PNG of 8 or 16 bits. Save the indices and not the colours."
+        )
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
@@ -66,9 +99,17 @@ def read_size(path: str | Path) -> tuple[int, int]:
         ImageError: If the file is missing or is no picture.
     """
     with _opened(Path(path), ImageError, "picture") as image:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: these lie on their side
-        width, height = image.size
-    return (width, height) if turned else (height, width)
+        return _size(image)
+
+
+def read_mask_size(path: str | Path) -> tuple[int, int]:
+    """Read (height, width) of a mask, without decoding its pixels.
+
+    Raises:
+        MaskError: If the file is missing or is no mask.
+    """
+    with _opened(Path(path), MaskError, "mask") as image:
+        return _size(image)
 
 
 def write_mask(path: Path, mask: Mask, labels: LabelSpace) -> None:
@@ -76,7 +117,11 @@ def write_mask(path: Path, mask: Mask, labels: LabelSpace) -> None:
 
     Raises:
         OutputError: If the place cannot be written.
+        ValueError: If a value is larger than the ignore value, so that the file could not hold it.
     """
+    largest = int(mask.max(initial=0))
+    if largest > labels.ignore_index:
+        raise ValueError(f"the mask's value {largest} is larger than the ignore value {labels.ignore_index}")
     if labels.mask_dtype is np.uint16:
         image = Image.fromarray(mask.astype(np.uint16))
     else:
@@ -95,7 +140,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     """
     suffix = path.suffix.lower()
     picture_format = Image.registered_extensions().get(suffix)
-    if picture_format is None:
+    if picture_format not in Image.SAVE:
         raise ValueError(f"{path.name!r} names no picture format; .png and .jpg do")
     options = {"quality": 95, "subsampling": 0} if picture_format == "JPEG" else {}
     with replacing(path) as temporary:
@@ -108,81 +153,36 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
     Raises:
         ImageError: If an input names nothing, or a folder holds no picture.
     """
-    found: list[Path] = []
-    for given in inputs:
-        path = Path(given)
-        if path.is_dir():
-            pictures = images_below(path)
-            if not pictures:
-                raise ImageError(f"The folder {path} holds no picture ({_suffixes()}): give another one.")
-            found += pictures
-        elif path.exists():
-            found.append(path)
-        else:
-            matches = sorted(Path(match) for match in glob.glob(str(given), recursive=True))
-            if not matches:
-                raise ImageError(f"There is no file, folder or pattern {given}: give the path of a picture.")
-            found += [match for match in matches if match.is_file()]
-    return list(dict.fromkeys(found))
+    found = [picture for given in inputs for picture in _pictures_of(given)]
+    return list({os.path.abspath(picture): picture for picture in reversed(found)}.values())[::-1]
+
+
+def _pictures_of(given: str | Path) -> list[Path]:
+    path = Path(given)
+    if os.path.isdir(path):
+        if pictures := images_below(path):
+            return pictures
+        raise ImageError(f"The folder {path} holds no picture ({_suffixes()}): give another one.")
+    if os.path.exists(path):
+        return [path]
+    matches = sorted(Path(match) for match in glob.glob(str(given), recursive=True))
+    pictures = [picture for match in matches for picture in (images_below(match) if match.is_dir() else [match])]
+    if pictures := [picture for picture in pictures if picture.suffix.lower() in IMAGE_SUFFIXES]:
+        return pictures
+    if matches:
+        raise ImageError(f"The pattern {given} fits no picture ({_suffixes()}): give another one.")
+    raise ImageError(f"There is no file, folder or pattern {given}: give the path of a picture.")
 
 
 def images_below(folder: Path) -> list[Path]:
-    """All pictures in a folder and the folders below it, sorted; hidden files are passed over."""
+    """All pictures in a folder and the folders below it, sorted; hidden files and folders are passed over."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
     )
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(IMAGE_SUFFIXES))
-
-
-def _decode(path: Path, error_type: type[ImageError | MaskError], what: str) -> Image.Image:
-    with _opened(path, error_type, what) as image:
-        try:
-            image.load()
-        except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as error:
-            raise error_type(f"{path} is damaged or cut off ({error}): get a whole copy of this {what}.") from None
-        return image
-
-
-def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(path)
-    except FileNotFoundError:
-        raise error_type(f"There is no {what} {path}.") from None
-    except IsADirectoryError:
-        raise error_type(f"{path} is a folder where a {what} was expected.") from None
-    except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        reason = "is empty" if empty else "is no picture that can be read"
-        raise error_type(f"{path} {reason}: a {what} in one of the formats {_suffixes()} was expected.") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = Image.MAX_IMAGE_PIXELS or 0
-        raise error_type(
-            f"{path} unpacks to more than {limit // 10**6} million pixels: cut it into tiles of at most that size."
-        ) from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise error_type(f"{path} cannot be read ({error}): a {what} was expected.") from None
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-            raise ValueError(f"its values reach from {values.min()} to {values.max()}, outside 16 bits")
-        image = Image.fromarray((values // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("its values are floating-point numbers of no stated range")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:
@@ -190,14 +190,123 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
 
     `a/x.jpg` and `b/y.jpg` give `x` and `y`; `a/x.jpg` and `b/x.png` give `a_x_jpg` and `b_x_png`.
     """
-    stems = [path.stem for path in paths]
-    names = [
-        stem if stems.count(stem) == 1 else "_".join((*path.parts[-2:-1], path.name.replace(".", "_")))
-        for stem, path in zip(stems, paths, strict=True)
-    ]
-    taken: dict[str, int] = {}
-    unique = []
-    for name in names:
-        taken[name] = taken.get(name, 0) + 1
-        unique.append(name if taken[name] == 1 else f"{name}_{taken[name]}")
-    return unique
+    counts = Counter(path.stem for path in paths)
+    taken = {stem for stem, count in counts.items() if count == 1}
+    return [path.stem if counts[path.stem] == 1 else _free_name(path, taken) for path in paths]
+
+
+def _free_name(path: Path, taken: set[str]) -> str:
+    """A name that is not taken yet; it is from now on."""
+    parts = (path.parent.name.strip("."), path.name.replace(".", "_"))
+    name = base = "_".join(filter(None, parts))
+    numbers = itertools.count(2)
+    while name in taken:
+        name = f"{base}_{next(numbers)}"
+    taken.add(name)
+    return name
+
+
+@contextmanager
+def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> Iterator[ImageFile]:
+    """Open a file whose pixels are still packed; whatever goes wrong until the block ends becomes one sentence."""
+    try:
+        with path.open("rb") as file, _pillow_without_warnings(), Image.open(file, formats=IMAGE_FORMATS) as image:
+            yield image
+    except AtrousError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise error_type(f"There is no {what} {path}: give the path of one.") from None
+    except IsADirectoryError:
+        raise error_type(f"{path} is a folder where a {what} was expected: give the path of a file.") from None
+    except UnidentifiedImageError:
+        reason = "is empty" if path.stat().st_size == 0 else "is no picture that can be read"
+        raise error_type(f"{path} {reason}: give a {what} in one of the formats {_suffixes()}.") from None
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise error_type(f"{path} unpacks to more than {limit} million pixels: cut it into smaller tiles.") from None
+    except Exception as error:  # damaged bytes make decoders raise anything: struct.error, KeyError, OverflowError, ...
+        if isinstance(error, OSError) and error.strerror:
+            raise error_type(f"{path} cannot be read ({error.strerror}): give another {what}.") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise error_type(f"{path} is damaged or cut off ({reason}): get a whole copy of this {what}.") from None
+
+
+@contextmanager
+def _pillow_without_warnings() -> Iterator[None]:
+    """Pillow warns of odd metadata, which does no harm, and of pictures that are large, but not yet too large."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _size(image: ImageFile) -> tuple[int, int]:
+    width, height = image.size
+    turned_by_pillow = isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION) in ON_ITS_SIDE
+    turned = _orientation(image) in ON_ITS_SIDE and not turned_by_pillow
+    return (width, height) if turned else (height, width)
+
+
+def _turned_upright(image: ImageFile) -> Image.Image:
+    turn = UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: ImageFile) -> int:
+    """How the picture lies: EXIF's 1..8, where 1 is upright; 1 too where nothing is said or it cannot be read."""
+    try:
+        if isinstance(image, PngImageFile) and not _metadata_follows_pixels(image):
+            # Its own `getexif` would unpack the pixels to look behind them.
+            orientation: int = Image.Image.getexif(image).get(ORIENTATION, 1)
+        else:
+            orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # the EXIF is damaged, the pixels are not
+        return 1
+    return orientation
+
+
+def _metadata_follows_pixels(image: PngImageFile) -> bool:
+    """Whether a PNG that is still packed has a chunk behind its pixels that can hold EXIF."""
+    if image.fp is None:
+        return False
+    kinds: set[bytes] = set()
+    position = image.fp.tell()
+    image.fp.seek(len(b"\x89PNG\r\n\x1a\n"))
+    while len(head := image.fp.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        kinds = {kind} if kind == b"IDAT" else kinds | {kind}
+        image.fp.seek(length + len(b"CRC!"), os.SEEK_CUR)
+    image.fp.seek(position)
+    return bool(kinds & {b"eXIf", b"iTXt", b"zTXt"})
+
+
+def _grey_spread(image: ImageFile) -> int:
+    arguments = image.tile[0].args if image.tile else None
+    raw_mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return GREY_SPREAD.get(str(raw_mode), 1)
+
+
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise _no_colours(path, f"its values reach from {values.min()} to {values.max()}, outside 16 bits")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise _no_colours(path, "its values are floating-point numbers of no stated range")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise _no_colours(path, str(error)) from None
+
+
+def _no_colours(path: Path, reason: str) -> ImageError:
+    return ImageError(f"{path} cannot be read as a colour picture ({reason}): save it again as PNG or JPEG.")
+
+
+def _suffixes() -> str:
+    return ", ".join(sorted(IMAGE_SUFFIXES))

@@ -1,7 +1,7 @@
 """A label space: which classes there are, in which order, in which colours, and which value means "ignore"."""
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
@@ -26,9 +26,9 @@ class LabelSpace(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"the class name {repeated[0]!r} stands twice; each class needs a name of its own")
+        name, count = Counter(self.names).most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"the class name {name!r} stands {count} times; each class needs a name of its own")
         if len(self.colors) != len(self.names):
             raise ValueError(f"{len(self.names)} classes have {len(self.colors)} colours; give one each")
         if len(self.names) > 65535:
@@ -55,7 +55,7 @@ class LabelSpace(Config):
         """The smallest dtype that holds every class and the ignore value."""
         return np.uint8 if self.num_classes <= 255 else np.uint16
 
-    @cached_property
+    @property
     def color_table(self) -> NDArray[np.uint8]:
         """uint8 [ignore_index + 1, 3]: the RGB colour of each mask value; values of no class have the ignore colour."""
         table = np.full((self.ignore_index + 1, 3), IGNORE_COLOR, np.uint8)

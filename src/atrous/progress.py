@@ -88,25 +88,34 @@ class Lines:
     @contextmanager
     def task(self, description: str, total: int, done: int = 0) -> Iterator[Task]:
         """Print lines such as `Training 300/1000 (30 %), 2:10 min left · loss 0.41`."""
-        yield _LineTask(description, total, done)
+        task = _LineTask(description, total, done)
+        yield task
+        task.finish()
 
 
 class _LineTask:
     def __init__(self, description: str, total: int, done: int) -> None:
         self.description, self.total, self.done, self.done_before = description, total, done, done
-        self.started = self.printed = time.monotonic()
+        self.started = self.printed_at = time.monotonic()
+        self.printed, self.note = done, ""
 
     def advance(self, note: str = "") -> None:
-        self.done += 1
-        now = time.monotonic()
-        if self.done < self.total and now - self.printed < SECONDS_BETWEEN_LINES:
-            return
-        self.printed = now
-        passed = now - self.started
+        self.done, self.note = self.done + 1, note
+        if self.done == self.total or time.monotonic() - self.printed_at >= SECONDS_BETWEEN_LINES:
+            self._print()
+
+    def finish(self) -> None:
+        """Print the last line of a task that had fewer or more steps than it had said."""
+        if self.printed != self.done:
+            self._print()
+
+    def _print(self) -> None:
+        self.printed, self.printed_at = self.done, time.monotonic()
+        passed = self.printed_at - self.started
         left = passed / (self.done - self.done_before) * (self.total - self.done)
         time_text = f"{duration(left)} left" if self.done < self.total else f"took {duration(passed)}"
         percent = 100 * self.done // max(self.total, 1)
-        tail = f" · {note}" if note else ""
+        tail = f" · {self.note}" if self.note else ""
         print(f"{self.description} {self.done}/{self.total} ({percent} %), {time_text}{tail}", flush=True)
 
 
@@ -114,7 +123,7 @@ class Bar:
     """A live bar on a terminal, with time left."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self.bar: RichProgress | None = None
 
     def say(self, text: str) -> None:
@@ -142,13 +151,13 @@ class Bar:
     def _new_bar(self) -> RichProgress:
         return RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
         )
 

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.errors import DatasetError, MaskError
-from atrous.images import images_below, read_image, read_mask, read_size
+from atrous.errors import DatasetError, DatasetNotFoundError, MaskError
+from atrous.images import images_below, read_image, read_mask, read_mask_size, read_size, unique_stems
 from atrous.labels import LabelSpace, Mask
+
+MOST_NAMED = 8  # stray values in one sentence
 
 
 class Sample(NamedTuple):
@@ -88,7 +90,8 @@ class PairedFiles(SegmentationDataset):
         if not pairs:
             raise DatasetError(f"The split {split} of {title} is empty: a picture and its mask were expected.")
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
-        self._values = dict(values or {})
+        self._values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
+        self._names = unique_stems([pair.image for pair in pairs])
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -98,19 +101,23 @@ class PairedFiles(SegmentationDataset):
         image, mask = read_image(pair.image), read_mask(pair.mask)
         if image.shape[:2] != mask.shape:
             raise MaskError(_sizes_differ(pair, image.shape[:2], mask.shape))
-        return Sample(image, remap(mask, self._values), pair.image.stem)
+        return Sample(image, remap(mask, self._values), self._names[index])
 
     def source_of(self, index: int) -> str:
         """The path of the mask."""
         return str(self.pairs[index].mask)
 
     def fingerprint(self) -> str:
-        """SHA-256 over the names and the bytes of all files, and over what their values mean."""
+        """SHA-256 over the names and the bytes of all files, and over what their values mean.
+
+        Raises:
+            DatasetError: If a file cannot be read.
+        """
         digest = hashlib.sha256(repr((self.labels.names, sorted(self._values.items()))).encode())
         for pair in self.pairs:
             for path in pair:
                 digest.update(path.name.encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                digest.update(hashlib.sha256(_bytes_of(path)).digest())
         return digest.hexdigest()[:16]
 
 
@@ -118,15 +125,22 @@ def remap(mask: Mask, values: Mapping[int, int]) -> Mask:
     """Replace values of a mask by what they mean; values that are not named stay.
 
     Returns:
-        uint8 or uint16 [H, W], as `mask`.
+        uint8 [H, W], or uint16 where `mask` is that or a meaning does not fit into 8 bits.
+
+    Raises:
+        ValueError: If a meaning is no mask value.
     """
+    if not all(0 <= meaning <= 65535 for meaning in values.values()):
+        raise ValueError(f"the meanings {sorted(values.values())} are no mask values, which are 0..65535")
     if not values:
         return mask
     table: NDArray[np.int64] = np.arange(np.iinfo(mask.dtype).max + 1, dtype=np.int64)
     for value, meaning in values.items():
-        table[value] = meaning
-    remapped: Mask = table.astype(mask.dtype)[mask]
-    return remapped
+        if 0 <= value < len(table):  # a mask of 8 bits cannot have the others
+            table[value] = meaning
+    if mask.dtype == np.uint8 and max(values.values()) <= 255:
+        return table.astype(np.uint8)[mask]
+    return table.astype(np.uint16)[mask]
 
 
 def stray_labels(mask: Mask, labels: LabelSpace) -> dict[int, int]:
@@ -143,8 +157,10 @@ def stray_labels(mask: Mask, labels: LabelSpace) -> dict[int, int]:
 
 def describe_strays(source: str, strays: Mapping[int, int]) -> str:
     """Name a mask's stray labels: `masks/a.png has value 37 on 12 pixels`."""
-    values = ", ".join(f"value {value} on {pixels} pixel{'s' * (pixels != 1)}" for value, pixels in strays.items())
-    return f"{source} has {values}"
+    named = list(strays.items())[:MOST_NAMED]
+    values = ", ".join(f"value {value} on {pixels} pixel{'s' * (pixels != 1)}" for value, pixels in named)
+    others = len(strays) - len(named)
+    return f"{source} has {values}" + (f" and {others} more value{'s' * (others > 1)}" if others else "")
 
 
 def known_labels(labels: LabelSpace) -> str:
@@ -158,6 +174,7 @@ def pair_by_stem(images: Path, masks: Path) -> list[ImageMaskPair]:
     """Pair the pictures of one folder with the masks of another by their path without suffix.
 
     Raises:
+        DatasetNotFoundError: If one of the folders is not there.
         DatasetError: If a picture has no mask, a mask no picture, or two files one name; pairs are never made by order.
     """
     image_files, mask_files = _by_stem(images), _by_stem(masks)
@@ -178,14 +195,17 @@ def require_equal_sizes(pair: ImageMaskPair) -> None:
     """Compare the sizes in the headers of a picture and its mask, without decoding them.
 
     Raises:
-        MaskError: If they differ.
+        MaskError: If they differ, or the mask cannot be read.
+        ImageError: If the picture cannot be read.
     """
-    image_size, mask_size = read_size(pair.image), read_size(pair.mask)
+    image_size, mask_size = read_size(pair.image), read_mask_size(pair.mask)
     if image_size != mask_size:
         raise MaskError(_sizes_differ(pair, image_size, mask_size))
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DatasetNotFoundError(f"There is no folder {folder}: pictures and masks were expected in two folders.")
     files: dict[str, Path] = {}
     for path in images_below(folder):
         stem = str(path.relative_to(folder).with_suffix(""))
@@ -193,6 +213,13 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             raise DatasetError(f"{files[stem]} and {path} have the same name: rename one, so that pairs are certain.")
         files[stem] = path
     return files
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}): put the file back.") from None
 
 
 def _and_others(lonely: Sequence[str], what: str) -> str:
