@@ -12,7 +12,7 @@ from atrous.config import Config
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
-Mask = NDArray[np.uint8] | NDArray[np.uint16]
+Mask = NDArray[np.uint8 | np.uint16]
 
 IGNORE_COLOR: Color = (224, 224, 192)  # the cream of VOC's void borders
 

@@ -1,1 +1,54 @@
-"""The command line."""
+"""The command line: one file per command; heavy imports wait inside the functions, so that --help answers at once."""
+
+import sys
+
+import typer
+
+from atrous.cli.demo import demo
+from atrous.cli.evaluate import evaluate
+from atrous.cli.predict import predict
+from atrous.cli.train import train
+from atrous.errors import AtrousError
+
+app = typer.Typer(
+    name="atrous",
+    help="The DeepLab family of semantic segmentation: which class is each pixel?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, train, evaluate, predict):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def version(*, show_version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    """The DeepLab family of semantic segmentation: which class is each pixel?"""
+    if show_version:
+        from atrous import __version__
+
+        print(f"atrous {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; what a user got wrong is one sentence and exit code 1."""
+    try:
+        app()
+    except AtrousError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Interrupted.")
+    except OSError as error:
+        from pathlib import Path
+
+        from atrous.files import cannot_write
+
+        fail(str(cannot_write(Path(error.filename or "."), error)))
+
+
+def fail(sentence: str) -> None:
+    """Show the sentence on standard error and leave with exit code 1."""
+    print(f"Error: {sentence}", file=sys.stderr)
+    raise SystemExit(1)

@@ -75,7 +75,7 @@ def augment(sample: Sample, config: AugmentationConfig, labels: LabelSpace, rand
     image = jitter_color(np.asarray(image, np.uint8), config, random)
     if random.random() < config.blur:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(*config.blur_sigma)), np.uint8)
-    return Sample(image, np.asarray(mask, sample.mask.dtype), sample.name)
+    return Sample(image, np.asarray(mask).astype(sample.mask.dtype, copy=False), sample.name)
 
 
 def draw_warp(size: tuple[int, ...], config: AugmentationConfig, random: np.random.Generator) -> NDArray[np.float64]:

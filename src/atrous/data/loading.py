@@ -31,7 +31,7 @@ class Visit(NamedTuple):
     """One sample in one epoch; with the seed it decides all that chance does to the sample."""
 
     epoch: int
-    index: int
+    sample: int
 
 
 def training_batches(
@@ -127,11 +127,11 @@ class _AugmentedDataset(Dataset["Sample | AtrousError"]):
 
     def __getitem__(self, visit: Visit) -> Sample | AtrousError:
         try:
-            sample = self.dataset[visit.index]
-            require_known_labels(self.dataset, visit.index, sample)
+            sample = self.dataset[visit.sample]
+            require_known_labels(self.dataset, visit.sample, sample)
         except AtrousError as error:
             return error
-        random = np.random.default_rng((self.seed, visit.epoch, visit.index))
+        random = np.random.default_rng((self.seed, visit.epoch, visit.sample))
         return augment(sample, self.augmentation, self.dataset.labels, random)
 
 
@@ -148,6 +148,10 @@ def _collate(samples: Sequence[Sample | AtrousError]) -> Batch | AtrousError:
 
 
 def _calm_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training's to answer
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # both reach the whole process group, and are the training's to answer
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -59,7 +59,8 @@ def scores(matrix: NDArray[np.int64], labels: LabelSpace) -> Scores:
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Floats:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    shares: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return shares
 
 
 def _or_none(value: np.float64) -> float | None:

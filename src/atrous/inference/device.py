@@ -23,7 +23,7 @@ def gains_from_bfloat16(device: torch.device) -> bool:
     A CPU does if it has bfloat16 instructions (AVX512-BF16, AMX); elsewhere oneDNN emulates them, slower than float32.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = _cpu_flags()
     return "avx512_bf16" in flags or "amx_bf16" in flags
 

@@ -96,8 +96,8 @@ class Predictor:
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8]) -> Tensor:
         """The network's logits at its own resolution, float32 [K, h, w], on the CPU."""
-        # Seen as [1, 3, H, W], an [H, W, 3] picture is already channels last: nothing is moved.
-        batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(self.device)
+        # Seen as [1, 3, H, W], an [H, W, 3] picture is already channels last. Torch wants it writable, hence a copy.
+        batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "float32"):
             logits = self.network.low_resolution_logits(batch.float() / 255)
         return logits[0].float().cpu()

@@ -28,22 +28,23 @@ class RunFolder:
         """Refuse a folder in which this run must not begin or cannot go on; nothing is written.
 
         Raises:
-            OutputError: If another run is there and may not be overwritten, the folder is something else's, or there
-                is no run to resume.
+            OutputError: If another run is there and may not be overwritten, the folder is a file, or there is no run
+                to resume.
             ConfigError: If the run there has another recipe; the first differences are named.
         """
         if resume:
             self._require_same_recipe(recipe)
         elif self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            if not self.recipe.exists():
-                raise OutputError(f"{self.path} holds files, but no run: choose another folder with --output.")
-            if not overwrite:
-                raise OutputError(
-                    f"{self.path} already holds a run: continue it with --resume, replace it with --overwrite, "
-                    f"or choose another folder with --output."
-                )
+        elif self.holds_run() and not overwrite:
+            raise OutputError(
+                f"{self.path} already holds a run: continue it with --resume, replace it with --overwrite, "
+                f"or choose another folder with --output."
+            )
+
+    def holds_run(self) -> bool:
+        """Whether anything of a run is there; files of other names are nobody's business here."""
+        return any(file.exists() for file in (self.recipe, *self._results()))
 
     def begin(self, recipe: Recipe) -> None:
         """Make the folder, remove what an older run left, and write the recipe.
@@ -66,13 +67,15 @@ class RunFolder:
             )
 
     def _remove_run(self) -> None:
-        files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
-        files += self.events.glob("events.out.tfevents.*")
         try:
-            for file in files:
+            for file in self._results():
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
+
+    def _results(self) -> list[Path]:
+        files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
+        return [*files, *self.events.glob("events.out.tfevents.*")]
 
 
 def _differences(stored: object, given: object, place: str) -> list[str]:

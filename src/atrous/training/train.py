@@ -82,7 +82,7 @@ def train(
     arithmetic = choose_arithmetic(plan)
     torch.manual_seed(plan.seed)
     network = build_network(recipe.network, train_split.labels.num_classes)
-    network = network.to(arithmetic.device, memory_format=arithmetic.memory_format)
+    network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
     optimizer = build_optimizer(recipe.optimizer, network)
     state = load_state(folder.state, network, optimizer) if resume else RunState()
     if not resume:

@@ -1,0 +1,82 @@
+"""`atrous evaluate`: scores with the protocol that they were obtained by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atrous.cli.options import Model, Quiet
+
+if TYPE_CHECKING:
+    from atrous.evaluation.report import EvaluationReport
+
+
+def evaluate(
+    model: Model,
+    dataset: Annotated[
+        str,
+        typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid."),
+    ],
+    *,
+    split: Annotated[str, typer.Option("--split", help="Which part of the data set to score.")] = "val",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where report.json and report.html go.")] = Path(
+        "evaluation"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Score a checkpoint on a split of a data set, every picture whole and at its own size."""
+    from atrous.data import open_split, parse_dataset
+    from atrous.evaluation.evaluate import evaluate as run_evaluation
+    from atrous.evaluation.examples import predict_examples
+    from atrous.evaluation.report import write_report
+    from atrous.evaluation.report_page import write_report_page
+    from atrous.inference.predictor import load
+    from atrous.progress import terminal_progress
+
+    progress = terminal_progress(quiet=quiet)
+    data = open_split(parse_dataset(dataset), split)
+    predictor = load(model)
+    report = run_evaluation(predictor, data, progress)
+    write_report(output / "report.json", report)
+    steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
+    examples = predict_examples(predictor, data, count=8)
+    title = f"{predictor.name} on {data.title} {split}"
+    write_report_page(output / "report.html", report, title=title, examples=examples, next_steps=steps)
+    if not quiet:
+        print_scores(report)
+        print(f"\nWritten: {output / 'report.json'}, {output / 'report.html'}")
+
+
+def print_scores(report: "EvaluationReport") -> None:
+    """Print the table of a report and its protocol."""
+    from rich.console import Console
+    from rich.table import Table
+
+    scores, card = report.scores, report.protocol
+    table = Table(title=f"{report.model} on {card.dataset} {card.split}", title_justify="left")
+    table.add_column("class")
+    for name in ("IoU", "Dice", "accuracy"):
+        table.add_column(name, justify="right")
+    for entry in scores.classes:
+        table.add_row(entry.name, *(_percent(value) for value in (entry.iou, entry.dice, entry.accuracy)))
+    table.add_section()
+    table.add_row("mean", *map(_percent, (scores.mean_iou, scores.mean_dice, scores.mean_accuracy)))
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    console.print(
+        f"mIoU {_percent(scores.mean_iou)}, pixel accuracy {_percent(scores.pixel_accuracy)}, "
+        f"mean accuracy {_percent(scores.mean_accuracy)}, "
+        f"frequency-weighted IoU {_percent(scores.frequency_weighted_iou)}"
+    )
+    if scores.absent:
+        console.print(
+            f"Left out of the means, since they occur neither in truth nor in prediction: {', '.join(scores.absent)}."
+        )
+    console.print(
+        f"Protocol: {card.pictures} pictures at {card.sizes}; output stride {card.output_stride}, one scale, no flip, "
+        f"{card.precision}; ignored: {card.ignore}; files {card.fingerprint}."
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f}"
