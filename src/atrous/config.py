@@ -65,7 +65,7 @@ def parse(kind: Any, data: Any, source: str) -> Any:
     except ValidationError as error:
         raise ConfigError(_sentence(error.errors(), data, source)) from None
     except RecursionError:
-        raise ConfigError(f"{source} is nested too deeply: write it flatter.") from None
+        raise ConfigError(f"{source}: it is nested too deeply; write it flatter.") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -198,13 +198,17 @@ def _holds_bool(value: Any) -> bool:
 
 
 def _sentence(errors: list[ErrorDetails], data: Any, source: str) -> str:
-    first, *others = [error for error in errors if error["type"] != "other_kind"] or errors
-    place = _place(first, data)
-    elsewhere = {_place(error, data) for error in others} - {place}
+    located = [(_place(error, data), error) for error in errors if error["type"] != "other_kind"]
+    located = located or [(_place(error, data), error) for error in errors]
+    # Every member of a union speaks; the one that got furthest is the one that was meant.
+    start, _ = located[0]
+    place, first = max((at for at in located if at[0][: len(start)] == start), key=lambda at: len(at[0]))
+    elsewhere = {other for other, _ in located if place[: len(other)] != other}
     given = first["input"]
+    where = f"`{'.'.join(place)}`: " if place else ""
     shown = f" (given: {_shown(given)})" if isinstance(given, str | int | float | bool | None) else ""
     more = f" ({len(elsewhere)} more after this one.)" if elsewhere else ""
-    return f"{source}: {f'`{place}`: ' if place else ''}{_what(first, errors)}{shown}.{more}"
+    return f"{source}: {where}{_what(first, errors)}{shown}.{more}"
 
 
 def _what(error: ErrorDetails, errors: list[ErrorDetails]) -> str:
@@ -230,7 +234,7 @@ def _what(error: ErrorDetails, errors: list[ErrorDetails]) -> str:
             return error["msg"][0].lower() + error["msg"][1:]
 
 
-def _place(error: ErrorDetails, data: Any) -> str:
+def _place(error: ErrorDetails, data: Any) -> tuple[str, ...]:
     """The keys that lead to an error; pydantic puts the members of unions between them, which no file has."""
     keys: list[object] = []
     for part in error["loc"]:
@@ -247,7 +251,7 @@ def _place(error: ErrorDetails, data: Any) -> str:
             keys.append("kind")
         case _:
             pass
-    return ".".join(map(str, keys))
+    return tuple(map(str, keys))
 
 
 def _shown(value: object) -> str:

@@ -4,7 +4,6 @@ import glob
 import itertools
 import os
 import struct
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -87,8 +86,8 @@ def read_mask(path: str | Path) -> Mask:
         if image.mode.startswith("I") and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
             return values.astype(np.uint16)
         raise MaskError(
-            f"{path} is a picture of mode {image.mode}; a mask holds one class index per pixel, "
-            f"as a palette or grey PNG of 8 or 16 bits. Save the indices and not the colours."
+            f"{path} is a picture of mode {image.mode}, but a mask holds one class index per pixel: "
+            f"save the indices, and not their colours, as a palette or grey PNG of 8 or 16 bits."
         )
 
 
@@ -153,17 +152,20 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
     Raises:
         ImageError: If an input names nothing, or a folder holds no picture.
     """
-    found = [picture for given in inputs for picture in _pictures_of(given)]
-    return list({os.path.abspath(picture): picture for picture in reversed(found)}.values())[::-1]
+    found: dict[str, Path] = {}
+    for given in inputs:
+        for picture in _pictures_of(given):
+            found.setdefault(os.path.abspath(picture), picture)
+    return list(found.values())
 
 
 def _pictures_of(given: str | Path) -> list[Path]:
     path = Path(given)
-    if os.path.isdir(path):
+    if os.path.isdir(given):
         if pictures := images_below(path):
             return pictures
         raise ImageError(f"The folder {path} holds no picture ({_suffixes()}): give another one.")
-    if os.path.exists(path):
+    if os.path.exists(given):
         return [path]
     matches = sorted(Path(match) for match in glob.glob(str(given), recursive=True))
     pictures = [picture for match in matches for picture in (images_below(match) if match.is_dir() else [match])]
@@ -210,7 +212,7 @@ def _free_name(path: Path, taken: set[str]) -> str:
 def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> Iterator[ImageFile]:
     """Open a file whose pixels are still packed; whatever goes wrong until the block ends becomes one sentence."""
     try:
-        with path.open("rb") as file, _pillow_without_warnings(), Image.open(file, formats=IMAGE_FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as image:
             yield image
     except AtrousError:
         raise
@@ -229,15 +231,6 @@ def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> 
             raise error_type(f"{path} cannot be read ({error.strerror}): give another {what}.") from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise error_type(f"{path} is damaged or cut off ({reason}): get a whole copy of this {what}.") from None
-
-
-@contextmanager
-def _pillow_without_warnings() -> Iterator[None]:
-    """Pillow warns of odd metadata, which does no harm, and of pictures that are large, but not yet too large."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
 
 
 def _size(image: ImageFile) -> tuple[int, int]:
@@ -298,10 +291,7 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    try:
-        return image.convert("RGB")
-    except ValueError as error:
-        raise _no_colours(path, str(error)) from None
+    return image.convert("RGB")
 
 
 def _no_colours(path: Path, reason: str) -> ImageError:
