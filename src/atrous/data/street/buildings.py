@@ -71,7 +71,7 @@ def draw_house(scene: Scene, house: House) -> None:
     _roof(scene, house, 1.0 if towards_sun else 0.8)
     scene.fill(_gable(house), paint, shade=0.9)
     scene.fill(side(house.wall, 0, house.height, house.near, house.far), paint, shade=1.06 if towards_sun else 0.74)
-    if house.near < 40:  # farther ones are less than a pixel wide
+    if house.near < 32:  # farther ones are less than a pixel wide
         _windows(scene, house, scene.choose(GLASS), framed=scene.chance(0.7))
         _ground_floor(scene, house)
 

@@ -11,6 +11,7 @@ Color = tuple[float, float, float]
 
 SUPERSAMPLING = 2
 _SUBPIXEL_BITS = 4
+_MIDDLE = slice(SUPERSAMPLING // 2, None, SUPERSAMPLING)
 _DOWNWARDS = np.array((1.0, -1.0))
 
 
@@ -42,16 +43,21 @@ class Canvas:
 
     def __init__(self, size: tuple[int, int]) -> None:
         """An empty canvas for a picture of `size`, (height, width)."""
-        height, width = (SUPERSAMPLING * side for side in size)
-        self.picture = np.zeros((height, width, 3), np.uint8)
-        self._objects = np.zeros((height, width), np.uint8)
+        height, width = size
+        # The fourth channel is the number of the object: one call of OpenCV paints both.
+        self._samples = np.zeros((SUPERSAMPLING * height, SUPERSAMPLING * width, 4), np.uint8)
         self._classes: list[int] = []
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the canvas, twice that of the picture."""
-        height, width = self._objects.shape
+        height, width, _ = self._samples.shape
         return height, width
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """uint8 [height, width, 3] of the canvas, RGB; to be looked at, or painted on without a change of objects."""
+        return self._samples[..., :3]
 
     def begin(self, class_index: int) -> None:
         """Begin a new object of a class: all that is filled from now on belongs to it."""
@@ -60,27 +66,25 @@ class Canvas:
     def fill(self, polygons: Points, color: Color) -> None:
         """Fill convex polygons, float [..., N, 2] (x, y), as part of the present object."""
         corners = (polygons * 2**_SUBPIXEL_BITS).astype(np.int32)
+        paint = (*color, len(self._classes) - 1)
         for polygon in corners.reshape(-1, *corners.shape[-2:]):
-            cv2.fillConvexPoly(self.picture, polygon, color, shift=_SUBPIXEL_BITS)
-            cv2.fillConvexPoly(self._objects, polygon, len(self._classes) - 1, shift=_SUBPIXEL_BITS)
+            cv2.fillConvexPoly(self._samples, polygon, paint, shift=_SUBPIXEL_BITS)
 
     def classes(self) -> NDArray[np.uint8]:
         """uint8 [H, W]: the class index of each pixel of the picture."""
-        first = SUPERSAMPLING // 2
-        return np.array(self._classes, np.uint8)[self._objects[first::SUPERSAMPLING, first::SUPERSAMPLING]]
+        return np.array(self._classes, np.uint8)[self._samples[_MIDDLE, _MIDDLE, 3]]
 
     def outlines(self) -> NDArray[np.bool_]:
         """Bool [H, W]: the pixels that two objects meet in: an unbroken line of one pixel around each object."""
         # Windows one sample larger than a pixel also see an edge that falls between two pixels.
         window = np.ones((SUPERSAMPLING + 1, SUPERSAMPLING + 1), np.uint8)
-        first = SUPERSAMPLING // 2
-        mixed = cv2.erode(self._objects, window) != cv2.dilate(self._objects, window)
-        outlines: NDArray[np.bool_] = mixed[first::SUPERSAMPLING, first::SUPERSAMPLING]
+        objects = np.ascontiguousarray(self._samples[..., 3])
+        outlines: NDArray[np.bool_] = (cv2.erode(objects, window) != cv2.dilate(objects, window))[_MIDDLE, _MIDDLE]
         return outlines
 
     def reduced(self) -> NDArray[np.float32]:
         """float32 [H, W, 3] in 0..255: the picture at its own size, each pixel the mean of its samples."""
         height, width = self.size
         size = (width // SUPERSAMPLING, height // SUPERSAMPLING)
-        reduced: NDArray[np.float32] = cv2.resize(self.picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        return reduced
+        reduced: NDArray[np.uint8] = cv2.resize(self._samples, size, interpolation=cv2.INTER_AREA)
+        return reduced[..., :3].astype(np.float32)

@@ -63,10 +63,10 @@ def hills(scene: Scene) -> None:
     scene.canvas.begin(Thing.GRASS)
     color = scene.tinted(LAWNS)
     for _ in range(scene.rng.integers(0, 4)):
-        distance = scene.rng.uniform(120, 220)
+        distance = scene.rng.uniform(70, 150)
         center = (scene.rng.uniform(-0.8, 0.8) * distance, scene.camera.height)
-        radii = (scene.rng.uniform(40, 90), scene.rng.uniform(6, 22))
-        scene.fill(disc(center, radii, distance, corners=32), color)
+        radii = scene.rng.uniform((0.3, 0.05), (0.6, 0.12)) * distance
+        scene.fill(disc(center, (radii[0], radii[1]), distance, corners=32), color)
 
 
 def ground(scene: Scene, street: Street) -> None:

@@ -40,7 +40,7 @@ class Weather(NamedTuple):
     horizon: Color
     clouds: Color
     light: Color
-    """What this light makes of white, as a share of 255."""
+    """What it multiplies red, green and blue by."""
     shadow: float
     """How much light a shadow takes away, 0..1."""
     visibility: float
@@ -54,7 +54,7 @@ WEATHERS = {
     "overcast": Weather((150, 158, 168), (206, 208, 210), (178, 184, 192), (0.84, 0.86, 0.88), 0.12, 140, 0.1),
     "sunset": Weather((98, 106, 170), (252, 194, 134), (250, 170, 148), (1.04, 0.87, 0.72), 0.36, 150, 0.3),
     "dusk": Weather((40, 46, 96), (156, 116, 154), (94, 82, 126), (0.54, 0.53, 0.68), 0.16, 120, 0.6),
-    "fog": Weather((198, 204, 206), (216, 219, 218), (208, 212, 212), (0.90, 0.92, 0.92), 0.06, 40, 0.2),
+    "fog": Weather((198, 204, 206), (216, 219, 218), (208, 212, 212), (0.90, 0.92, 0.92), 0.06, 55, 0.2),
 }
 
 
