@@ -73,4 +73,5 @@ def describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
         decay = f"with weight decay {group['weight_decay']:g}" if group["weight_decay"] else "without"
         parts.append(f"{count:,} {decay}")
     rates = sorted({group["base_learning_rate"] for group in optimizer.param_groups})
-    return f"{type(optimizer).__name__}, learning rate {' and '.join(f'{r:g}' for r in rates)}; parameters: {', '.join(parts)}"
+    rate = " and ".join(f"{rate:g}" for rate in rates)
+    return f"{type(optimizer).__name__}, learning rate {rate}; parameters: {', '.join(parts)}"

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import torch
 
 import atrous
@@ -91,6 +92,9 @@ def train(
     else:
         folder.begin(recipe)
     workers = default_workers(arithmetic.device) if plan.workers == "auto" else plan.workers
+    if workers:
+        # A loader process that inherits OpenCV's pool of threads would wait for them forever: end the pool first.
+        cv2.setNumThreads(1)
     batches = training_batches(
         train_split,
         recipe.augmentation,
@@ -226,7 +230,8 @@ def memory_suffices(recipe: Recipe) -> Iterator[None]:
         yield
     except (RuntimeError, MemoryError) as error:
         # Torch has a type of its own for the memory of a GPU, none for that of the machine.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "not enough memory" not in str(error):
+        words = ("can't allocate memory", "not enough memory")
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(w in str(error) for w in words):
             raise
         size, (height, width) = recipe.training.batch_size, recipe.augmentation.crop
         raise TrainingError(
