@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it becomes `path` in one step.
 
     When the block fails (an exception, Ctrl-C, a full disk), the temporary file is removed and an older `path` stays.
+    Whatever the block writes with, `path` has the permissions of any new file: those that the umask leaves.
 
     Raises:
         OutputError: If the place cannot be written; the sentence says why.
@@ -24,15 +26,26 @@ def replacing(path: Path) -> Iterator[Path]:
     )  # without the name, which may be as long as names can be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        permissions = _permissions_of_new_files(temporary)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        if stat.S_IMODE(temporary.stat().st_mode) != permissions:
+            temporary.chmod(permissions)
         os.replace(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):  # it was renamed, or there never was a place for it
             temporary.unlink()
+
+
+def _permissions_of_new_files(unused: Path) -> int:
+    # The umask itself can be read only by changing it, which other threads would notice.
+    unused.touch(exist_ok=False)
+    permissions = stat.S_IMODE(unused.stat().st_mode)
+    unused.unlink()
+    return permissions
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,20 +10,17 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.progress import Task as RichTask
+from rich.table import Column
+from rich.text import Text
 
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
+WIDE = 100
+"""Characters per line from which there is room for a long bar."""
 
 
 class Task(Protocol):
@@ -152,14 +149,32 @@ class Bar:
         return RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            BarColumn(24 if self.console.width >= WIDE else 5, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            _TimeColumn(Column(no_wrap=True)),
+            _NoteColumn(),
             console=self.console,
+            redirect_stderr=sys.stderr.isatty(),  # errors that go to a file belong there and not above the bar
         )
+
+
+class _TimeColumn(ProgressColumn):
+    """The time left, or the time taken once the task is done."""
+
+    max_refresh = 0.5  # seconds between two renderings; faster, the last digits only flicker
+
+    def render(self, task: RichTask) -> Text:
+        if task.finished:
+            return Text(f"took {duration(task.finished_time or 0)}", style="progress.elapsed")
+        left = "-" if task.time_remaining is None else duration(task.time_remaining)
+        return Text(f"{left} left", style="progress.remaining")
+
+
+class _NoteColumn(ProgressColumn):
+    """The note; the only column that gives way where the terminal is narrow."""
+
+    def render(self, task: RichTask) -> Text:
+        return Text(task.fields["note"], no_wrap=True, overflow="ellipsis")
 
 
 class _BarTask:

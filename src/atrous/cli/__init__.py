@@ -10,6 +10,12 @@ from atrous.cli.predict import predict
 from atrous.cli.train import train
 from atrous.errors import AtrousError
 
+
+def flowing(text: str) -> str:
+    """Join the lines of each paragraph."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 app = typer.Typer(
     name="atrous",
     help="The DeepLab family of semantic segmentation: which class is each pixel?",
@@ -19,7 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (demo, train, evaluate, predict):
-    app.command()(command)
+    # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
+    app.command(help=flowing(command.__doc__ or ""))(command)
 
 
 @app.callback(invoke_without_command=True)

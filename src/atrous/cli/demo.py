@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from atrous.evaluation.example_cards import Example
     from atrous.labels import LabelSpace
     from atrous.training.recipe import Recipe
+    from atrous.training.run_folder import RunFolder
 
 STEPS = 600
 
@@ -26,7 +27,6 @@ def demo(
     It takes about two minutes on two processor cores. The folder gets data/ (the pictures), best.safetensors (the
     network), report.json (its scores on the test split), predictions/ and index.html.
     """
-    from atrous.config import read_yaml
     from atrous.data import open_split
     from atrous.data.folder import write_folder
     from atrous.data.shapes import GeneratedShapes, ShapesConfig
@@ -43,15 +43,14 @@ def demo(
     progress = terminal_progress(quiet=quiet)
     recipe = demo_recipe(output / "data", steps)
     folder = RunFolder(output)
-    own = folder.recipe.exists() and read_yaml(folder.recipe).get("name") == recipe.name
-    folder.require_usable(recipe, resume=False, overwrite=own)
+    require_own(folder, recipe)
 
     progress.say("1/4 Drawing street scenes")
     shapes = ShapesConfig()
     write_folder(output / "data", [GeneratedShapes(shapes, split) for split in ("train", "val", "test")], progress)
     progress.say("2/4 Training")
-    if not train(recipe, output, overwrite=own, progress=progress).finished:
-        progress.say("Stopped before the end: `atrous demo` starts again.")
+    if not train(recipe, output, overwrite=True, progress=progress).finished:
+        progress.say("Stopped before the end: the same command starts again.")
         return
     progress.say("3/4 Scoring on pictures that training never saw")
     test = open_split(recipe.data, "test")
@@ -77,6 +76,44 @@ def demo(
     progress.say(f"\nTest mIoU {report.scores.mean_iou:.1%}, pixel accuracy {report.scores.pixel_accuracy:.1%}.")
     progress.say(f"Look at  {page}")
     progress.say(f"Type     {steps_next[0][1]}")
+
+
+def require_own(folder: "RunFolder", recipe: "Recipe") -> None:
+    """Refuse a folder that holds anything but an earlier demo.
+
+    Raises:
+        OutputError: It names what is there.
+    """
+    from atrous.errors import OutputError
+
+    folder.require_usable(recipe, resume=False, overwrite=True)
+    entries = sorted(path.name for path in folder.path.glob("*") if not path.name.startswith("."))
+    stopped_while_drawing = entries == ["data"] and _is_drawn(folder.path / "data")
+    if entries and not stopped_while_drawing and not _is_demo(folder, recipe):
+        raise OutputError(
+            f"{folder.path} holds something else than a demo ({', '.join(entries[:3])}{', ...' * (len(entries) > 3)}): "
+            f"choose a new folder with --output."
+        )
+
+
+def _is_demo(folder: "RunFolder", recipe: "Recipe") -> bool:
+    from atrous.errors import ConfigError
+    from atrous.training.recipe import read_recipe
+
+    try:
+        stored = read_recipe(folder.recipe)
+    except ConfigError:  # there is none, or it is not ours
+        return False
+    same_data = stored.data.kind == "folder" and stored.data.root.resolve() == (folder.path / "data").resolve()
+    return same_data and stored.name == recipe.name
+
+
+def _is_drawn(data: Path) -> bool:
+    """Whether nothing but generated pictures is there."""
+    from atrous.data.shapes import SPLITS
+
+    files = [path.name for path in data.rglob("*") if path.is_file()]
+    return all(name == "dataset.yaml" or name.startswith(tuple(f"{split}_" for split in SPLITS)) for name in files)
 
 
 def demo_recipe(data: Path, steps: int) -> "Recipe":

@@ -1,23 +1,25 @@
 """`atrous predict`: pictures in, masks out."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atrous.cli.options import Model, Quiet
-from atrous.errors import AtrousError, ConfigError
+from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
     from atrous.inference.predictor import Prediction
 
-SAVED = ("mask", "overlay", "color")
+SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png"}
+"""What can be written, and how the names of its files end."""
 
 
 def predict(
     model: Model,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, or glob patterns.")
+        list[str], typer.Argument(metavar="INPUT", help="Pictures, folders of pictures, or glob patterns.")
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go.")] = Path("masks"),
@@ -43,15 +45,20 @@ def predict(
     wanted = _parse_save(save)
     paths = find_images(inputs)
     predictor = load(model)
-    failures: list[str] = []
+    failures = 0
     pairs = list(zip(paths, unique_stems(paths), strict=True))
+    _require_inputs_kept(paths, [file for _, stem in pairs for file in _files(output, stem, wanted).values()])
     for path, stem in track(pairs, progress, "Segmenting", len(pairs)):
         try:
-            _save(predictor(path), output, stem, wanted)
-        except AtrousError as error:
-            failures.append(str(error))
-            typer.echo(f"Error: {error}", err=True)
-    progress.say(f"{len(paths) - len(failures)} of {len(paths)} pictures are in {output}")
+            prediction = predictor(path)
+        except ImageError as error:
+            failures += 1
+            print(f"Error: {error}", file=sys.stderr)
+        else:
+            _save(prediction, _files(output, stem, wanted))
+    written = len(paths) - failures
+    pictures = "1 picture" if len(paths) == 1 else f"{len(paths)} pictures"
+    progress.say(f"{written} of {pictures} segmented; results in {output}" if written else f"0 of {pictures} segmented")
     if failures:
         raise typer.Exit(1)
 
@@ -66,12 +73,27 @@ def _parse_save(text: str) -> list[str]:
     return wanted
 
 
-def _save(prediction: "Prediction", output: Path, stem: str, wanted: list[str]) -> None:
+def _files(output: Path, stem: str, wanted: list[str]) -> dict[str, Path]:
+    """Where each kind of result of a picture goes."""
+    return {word: output / f"{stem}{SAVED[word]}" for word in wanted}
+
+
+def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
+    """Refuse an output folder in which a result would replace one of the pictures themselves."""
+    precious = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in precious:
+            raise OutputError(f"The result {path} would replace the picture itself: choose another --output.")
+
+
+def _save(prediction: "Prediction", files: dict[str, Path]) -> None:
     from atrous.images import write_image
 
-    if "mask" in wanted:
-        prediction.save(output / f"{stem}.png")
-    if "overlay" in wanted:
-        write_image(output / f"{stem}_overlay.jpg", prediction.overlay())
-    if "color" in wanted:
-        write_image(output / f"{stem}_color.png", prediction.color())
+    for word, path in files.items():
+        match word:
+            case "mask":
+                prediction.save(path)
+            case "overlay":
+                write_image(path, prediction.overlay())
+            case _:
+                write_image(path, prediction.color())

@@ -1,5 +1,6 @@
 """`atrous train`: from a recipe to a run folder."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,7 +13,7 @@ def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file such as those in recipes/.")],
     overrides: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads it
-        typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, such as training.steps=100."),
+        typer.Argument(metavar="KEY=VALUE", help="Changes to the recipe, such as training.steps=100."),
     ] = None,
     *,
     output: Annotated[
@@ -46,5 +47,6 @@ def train(
         progress.say(f"Look at {result.folder.page}")
         progress.say(f"Next: atrous predict {result.folder.best} YOUR_PHOTO.jpg")
     else:
+        words = ["atrous", "train", str(result.folder.recipe), "--output", str(folder), "--resume"]
         progress.say(f"Stopped at step {state.step} of {settings.training.steps}; {result.folder.last} is usable.")
-        progress.say(f"Go on with: atrous train {result.folder.recipe} --output {folder} --resume")
+        progress.say(f"Go on with: {shlex.join(words)}")

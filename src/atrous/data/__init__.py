@@ -1,5 +1,7 @@
 """Files on disk become samples and batches."""
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, assert_never
 
@@ -15,6 +17,9 @@ from atrous.errors import ConfigError
 DataConfig = Annotated[FolderConfig | CamVidConfig | ShapesConfig, Field(discriminator="kind")]
 
 KINDS = ("folder", "camvid", "shapes")
+
+# Not the C of C:\data, nor the ./a of ./a:b.
+LOOKS_LIKE_A_KIND = re.compile(r"[\w-]{2,}")
 
 
 def open_split(config: DataConfig, split: str) -> SegmentationDataset:
@@ -41,10 +46,12 @@ def parse_dataset(text: str) -> DataConfig:
         ConfigError: If the kind is unknown.
     """
     kind, colon, rest = text.partition(":")
-    if not colon or Path(text).exists():
+    if not colon or not LOOKS_LIKE_A_KIND.fullmatch(kind) or os.path.exists(text):
         return FolderConfig(root=Path(text))
     if kind not in KINDS:
         raise ConfigError(f"There is no kind of data set `{kind}` (given: {text}): {nearest(kind, KINDS)}.")
-    place = {"seed": rest} if kind == "shapes" else {"root": rest}
+    place = (
+        {"seed": rest} if kind == "shapes" else {"root": os.path.expanduser(rest)}
+    )  # the shell does so at the start of a word only
     config: DataConfig = parse(DataConfig, {"kind": kind, **place}, text)
     return config

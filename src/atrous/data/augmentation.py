@@ -14,6 +14,7 @@ from atrous.labels import LabelSpace
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1, le=65536)]
+Sigma = Annotated[float, Field(gt=0, le=100)]
 
 PADDING_COLOR = (124, 116, 104)
 """ImageNet's mean colour, RGB: next to nothing after the network's normalisation."""
@@ -39,7 +40,7 @@ class AugmentationConfig(Config):
     """The distance to each pixel's own grey is multiplied by 1 ± up to this."""
     blur: Share = 0.0
     """How often the crop is blurred by a Gaussian."""
-    blur_sigma: tuple[Positive, Positive] = (0.5, 1.5)
+    blur_sigma: tuple[Sigma, Sigma] = (0.5, 1.5)
     """The smallest and the largest standard deviation of the blur, in pixels."""
 
     @model_validator(mode="after")
@@ -61,21 +62,21 @@ def augment(sample: Sample, config: AugmentationConfig, labels: LabelSpace, rand
         random: The only source of chance.
 
     Returns:
-        A sample of the crop's size; its mask holds only values of the old mask and the ignore value.
+        A sample of the crop's size; its mask holds only values of the old mask and the ignore value, and is uint16
+        where that does not fit into 8 bits.
     """
     warp = draw_warp(sample.mask.shape, config, random)
+    mask = sample.mask.astype(np.promote_types(sample.mask.dtype, labels.mask_dtype), copy=False)
     height, width = config.crop
     flags = cv2.WARP_INVERSE_MAP
     image = cv2.warpAffine(
         sample.image, warp, (width, height), flags=flags | cv2.INTER_LINEAR, borderValue=PADDING_COLOR
     )
-    mask = cv2.warpAffine(
-        sample.mask, warp, (width, height), flags=flags | cv2.INTER_NEAREST, borderValue=labels.ignore_index
-    )
+    mask = cv2.warpAffine(mask, warp, (width, height), flags=flags | cv2.INTER_NEAREST, borderValue=labels.ignore_index)
     image = jitter_color(np.asarray(image, np.uint8), config, random)
     if random.random() < config.blur:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(*config.blur_sigma)), np.uint8)
-    return Sample(image, np.asarray(mask).astype(sample.mask.dtype, copy=False), sample.name)
+    return Sample(image, mask, sample.name)
 
 
 def draw_warp(size: tuple[int, ...], config: AugmentationConfig, random: np.random.Generator) -> NDArray[np.float64]:
@@ -90,14 +91,20 @@ def draw_warp(size: tuple[int, ...], config: AugmentationConfig, random: np.rand
     height, width = size
     low, high = config.scale
     scale = float(np.exp(random.uniform(np.log(low), np.log(high))))
-    top = round(random.random() * (scale * height - config.crop[0]))
-    left = round(random.random() * (scale * width - config.crop[1]))
+    top = _draw_offset(scale * height - config.crop[0], random)
+    left = _draw_offset(scale * width - config.crop[1], random)
     # Pixel centres lie at halves: x in the crop is (x + left + 0.5) / scale - 0.5 in the picture.
     warp = np.array([[1 / scale, 0, (left + 0.5) / scale - 0.5], [0, 1 / scale, (top + 0.5) / scale - 0.5]])
     if config.flip and random.random() < 0.5:
         warp[0] = -warp[0]
         warp[0, 2] += width - 1
     return warp
+
+
+def _draw_offset(room: float, random: np.random.Generator) -> int:
+    """A whole number from 0 to `room`, which may be negative; each as likely as the others."""
+    offset = int(random.random() * (round(abs(room)) + 1))
+    return offset if room > 0 else -offset
 
 
 def jitter_color(

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from atrous.config import Config, nearest, parse, read_yaml
 from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
-from atrous.errors import DatasetError, DatasetNotFoundError
+from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text
-from atrous.images import write_image, write_mask
+from atrous.images import images_below, write_image, write_mask
 from atrous.labels import Color, LabelSpace, voc_colors
 from atrous.progress import Progress, Silent, track
 
@@ -27,7 +27,7 @@ class FolderConfig(Config):
 class ClassEntry(Config):
     """One class of a data set; its place in the list is its value in the masks."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     color: Color | None = None
 
 
@@ -36,9 +36,22 @@ class FolderDescription(Config):
 
     name: str
     classes: Annotated[tuple[ClassEntry, ...], Field(min_length=1)]
-    ignore_index: Annotated[int, Field(ge=0, le=65535)] = 255
-    """The value in the masks that belongs to no class."""
+    ignore_index: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """The value in the masks that belongs to no class; by default 255, or 65535 where 255 is a class."""
     splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train", "val")
+
+    @model_validator(mode="after")
+    def _classes_make_a_label_space(self) -> Self:
+        try:
+            labels = self.labels
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        if self.ignore_index is not None and self.ignore_index < labels.num_classes:
+            raise ValueError(
+                f"`ignore_index` is {self.ignore_index}, which is also the class {labels.names[self.ignore_index]!r}; "
+                f"give a value of no class, such as {labels.ignore_index}"
+            )
+        return self
 
     @property
     def labels(self) -> LabelSpace:
@@ -48,7 +61,7 @@ class FolderDescription(Config):
         return LabelSpace(names=tuple(entry.name for entry in self.classes), colors=colors)
 
 
-EXAMPLE_DESCRIPTION = "name: my data, classes: [{name: background}, {name: road}], splits: [train, val]"
+EXAMPLE_DESCRIPTION = "{name: my data, classes: [{name: background}, {name: road}], splits: [train, val]}"
 
 
 def folder(config: FolderConfig, split: str) -> SegmentationDataset:
@@ -71,9 +84,8 @@ def folder(config: FolderConfig, split: str) -> SegmentationDataset:
             )
     pairs = pair_by_stem(images, masks)
     labels = description.labels
-    meanings = (
-        {} if description.ignore_index == labels.ignore_index else {description.ignore_index: labels.ignore_index}
-    )
+    own = description.ignore_index
+    meanings = {} if own in (None, labels.ignore_index) else {own: labels.ignore_index}
     return PairedFiles(description.name, split, labels, pairs, meanings)
 
 
@@ -89,7 +101,7 @@ def read_description(root: Path) -> FolderDescription:
         raise DatasetNotFoundError(f"There is no folder {root}: give the folder that holds the data set.")
     if not path.exists():
         raise DatasetNotFoundError(
-            f"{root} holds no dataset.yaml: write one beside images/ and masks/ ({EXAMPLE_DESCRIPTION}), "
+            f"{root} holds no dataset.yaml: write one beside images/ and masks/, such as {EXAMPLE_DESCRIPTION}, "
             f"or name the data set's own layout, as in camvid:{root}."
         )
     description: FolderDescription = parse(FolderDescription, read_yaml(path), str(path))
@@ -102,16 +114,23 @@ def write_folder(root: Path, splits: Iterable[SegmentationDataset], progress: Pr
     `dataset.yaml` comes last: a folder that has one is whole.
 
     Raises:
-        OutputError: If the place cannot be written.
+        OutputError: If the place cannot be written, or holds pictures of another data set.
     """
     datasets = list(splits)
     title, labels = datasets[0].title, datasets[0].labels
     for dataset in datasets:
         what = f"Writing {dataset.split}"
+        written = set()
         for index in track(range(len(dataset)), progress or Silent(), what, len(dataset)):
             sample = dataset[index]
             write_image(root / "images" / dataset.split / f"{sample.name}.png", sample.image)
             write_mask(root / "masks" / dataset.split / f"{sample.name}.png", sample.mask, labels)
+            written.add(f"{sample.name}.png")
+        for place in (root / "images" / dataset.split, root / "masks" / dataset.split):
+            if others := [path for path in images_below(place) if path.name not in written]:
+                raise OutputError(
+                    f"{others[0]} is not of {title}, but would be taken for a part of it: give an empty folder."
+                )
     description = FolderDescription(
         name=title,
         classes=tuple(ClassEntry(name=n, color=c) for n, c in zip(labels.names, labels.colors, strict=True)),

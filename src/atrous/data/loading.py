@@ -66,6 +66,7 @@ def training_batches(
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_calm_worker,
+        generator=torch.Generator(),  # without one, a number is drawn from torch's chance, which is the training's own
     )
     for batch in loader:
         if isinstance(batch, AtrousError):
@@ -148,10 +149,7 @@ def _collate(samples: Sequence[Sample | AtrousError]) -> Batch | AtrousError:
 
 
 def _calm_worker(_: int) -> None:
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # both reach the whole process group, and are the training's to answer
+    for number in (signal.SIGINT, signal.SIGTERM):  # both reach the whole process group: the training answers them
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

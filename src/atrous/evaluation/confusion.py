@@ -28,8 +28,10 @@ class ConfusionMatrix:
             matrix, and whoever calls must say so.
 
         Raises:
-            ValueError: If the sizes differ or a predicted label is no class.
+            ValueError: If the sizes differ, a predicted label is no class, or one of the two is no mask.
         """
+        if not np.dtype(truth.dtype).kind == np.dtype(prediction.dtype).kind == "u":
+            raise ValueError(f"masks hold unsigned integers; these are {truth.dtype} and {prediction.dtype}")
         if truth.shape != prediction.shape:
             raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}; they must have one size")
         if int(prediction.max(initial=0)) >= self.labels.num_classes:

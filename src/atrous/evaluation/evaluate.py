@@ -103,7 +103,7 @@ def _describe_sizes(sizes: list[tuple[int, int]]) -> str:
 def _stray_sentence(strays: list[str], pixels: int, dataset: SegmentationDataset) -> str:
     more = f"; and {len(strays) - STRAYS_NAMED} more files" if len(strays) > STRAYS_NAMED else ""
     return (
-        f"{pixels} pixels in {len(strays)} of {len(dataset)} masks have a label of no class: "
+        f"{len(strays)} of {len(dataset)} masks hold labels of no class, {pixels} pixel{'s' * (pixels != 1)} in all: "
         f"{'; '.join(strays[:STRAYS_NAMED])}{more}. {dataset.title} knows {known_labels(dataset.labels)}: correct the "
         f"masks or add the class; no score was written."
     )

@@ -29,7 +29,7 @@ def gains_from_bfloat16(device: torch.device) -> bool:
 
 
 def describe_device(device: torch.device) -> str:
-    """The device in words: `2 CPU threads (Intel ...)`, or the GPU's name."""
+    """The device in words: `2 CPU threads`, or the GPU's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{torch.get_num_threads()} CPU threads"

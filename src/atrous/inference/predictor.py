@@ -89,6 +89,8 @@ class Predictor:
             ValueError: If an array is no such picture.
         """
         pixels = read_image(image) if isinstance(image, str | Path) else image
+        if not isinstance(pixels, np.ndarray):
+            raise ValueError(f"an image is an array or a path; this one is a {type(pixels).__name__}")
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
             raise ValueError(f"an image is uint8 [H, W, 3]; this one is {pixels.dtype} {list(pixels.shape)}")
         return Prediction(pixels, self.logits(pixels), self.labels)

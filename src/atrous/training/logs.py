@@ -1,7 +1,9 @@
 """What a training writes down: log.jsonl and log.csv for programs, TensorBoard events for people."""
 
 import csv
+import io
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,24 +30,27 @@ COLUMNS = (
 class RunLog:
     """The logs of one run; rows are flushed at once, so that a killed run has them all."""
 
-    def __init__(self, folder: RunFolder, step: int) -> None:
-        """Open the logs; rows beyond `step`, left by a run that was killed after its last save, are taken out.
+    def __init__(self, folder: RunFolder, step: int = 0, validated: int = -1) -> None:
+        """Open the logs and take out the rows of work that a killed run did after its last save.
+
+        Args:
+            folder: The run's.
+            step: How many steps were saved.
+            validated: The last step whose validation was saved.
 
         Raises:
             OutputError: If they cannot be written.
         """
         self._folder = folder
-        kept = [row for row in read_log(folder.jsonl) if row["step"] <= step]
+        kept = [row for row in read_log(folder.jsonl) if row["step"] <= (validated if _is_validation(row) else step)]
         write_text(folder.jsonl, "".join(json.dumps(row) + "\n" for row in kept))
-        write_text(folder.csv, ",".join(COLUMNS) + "\n")
+        write_text(folder.csv, _csv_text(kept))
         try:
             self._jsonl = folder.jsonl.open("a", encoding="utf-8", buffering=1)
-            self._csv_file = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
+            self._csv = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
             self._events = SummaryWriter(str(folder.events), purge_step=step + 1)
         except OSError as error:
             raise cannot_write(folder.path, error) from error
-        self._csv = csv.DictWriter(self._csv_file, COLUMNS, restval="")
-        self._csv.writerows(kept)
 
     def write(self, **values: float) -> None:
         """Write one row; every name is one of `COLUMNS`.
@@ -56,7 +61,7 @@ class RunLog:
         row = {name: _rounded(value) for name, value in values.items()}
         try:
             self._jsonl.write(json.dumps(row) + "\n")
-            self._csv.writerow(row)
+            self._csv.write(_csv_text([row], header=False))
             for name, value in row.items():
                 if name not in ("step", "epoch", "seconds"):
                     self._events.add_scalar(name, value, int(values["step"]))
@@ -67,8 +72,11 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._events, self._jsonl, self._csv_file):
-            file.close()
+        try:
+            with closing(self._jsonl), closing(self._csv), closing(self._events):
+                pass
+        except OSError as error:
+            raise cannot_write(self._folder.path, error) from error
 
 
 def read_log(path: Path) -> list[Row]:
@@ -76,12 +84,25 @@ def read_log(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             rows.append(json.loads(line))
         except ValueError:
             continue
     return rows
+
+
+def _is_validation(row: Row) -> bool:
+    return "val_mean_iou" in row
+
+
+def _csv_text(rows: list[Row], *, header: bool = True) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _rounded(value: float) -> float:

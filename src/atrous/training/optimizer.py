@@ -70,6 +70,8 @@ def describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
     parts = []
     for group in optimizer.param_groups:
         count = sum(parameter.numel() for parameter in group["params"])
-        rate, decay = group["base_learning_rate"], group["weight_decay"]
-        parts.append(f"{count:,} parameters at learning rate {rate:g} with weight decay {decay:g}")
-    return f"{type(optimizer).__name__}: {'; '.join(parts)}"
+        decay = f"with weight decay {group['weight_decay']:g}" if group["weight_decay"] else "without"
+        parts.append(f"{count:,} {decay}")
+    rates = sorted({group["base_learning_rate"] for group in optimizer.param_groups})
+    rate = " and ".join(f"{rate:g}" for rate in rates)
+    return f"{type(optimizer).__name__}, learning rate {rate}; parameters: {', '.join(parts)}"

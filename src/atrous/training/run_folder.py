@@ -1,5 +1,6 @@
 """The folder of one training: what stands in it, and when it may be written."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from atrous.config import read_yaml
@@ -37,9 +38,9 @@ class RunFolder:
         elif self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
         elif self.holds_run() and not overwrite:
+            way_on = "continue it with --resume, replace it" if self.state.exists() else "replace it"
             raise OutputError(
-                f"{self.path} already holds a run: continue it with --resume, replace it with --overwrite, "
-                f"or choose another folder with --output."
+                f"{self.path} already holds a run: {way_on} with --overwrite, or choose another folder with --output."
             )
 
     def holds_run(self) -> bool:
@@ -53,12 +54,21 @@ class RunFolder:
             OutputError: If the place cannot be written.
         """
         make_folder(self.path)
-        self._remove_run()
+        self._remove(self._results())
         write_text(self.recipe, recipe_text(recipe))
+
+    def go_on(self) -> None:
+        """Remove what a killed run left half-written.
+
+        Raises:
+            OutputError: If the place cannot be written.
+        """
+        self._remove(self._leftovers())
 
     def _require_same_recipe(self, recipe: Recipe) -> None:
         if not self.state.exists() or not self.recipe.exists():
-            raise OutputError(f"{self.path} holds no run that can be continued: leave out --resume to start one.")
+            way_out = "start it anew with --overwrite" if self.holds_run() else "leave out --resume to start one"
+            raise OutputError(f"{self.path} holds no run that can be continued: {way_out}.")
         differences = _differences(read_yaml(self.recipe), recipe.model_dump(mode="json"), "")
         if differences:
             raise ConfigError(
@@ -66,16 +76,20 @@ class RunFolder:
                 f"--resume continues exactly the same run, so give {self.recipe} itself."
             )
 
-    def _remove_run(self) -> None:
+    def _remove(self, files: Iterable[Path]) -> None:
         try:
-            for file in self._results():
+            for file in files:
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
     def _results(self) -> list[Path]:
         files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
-        return [*files, *self.events.glob("events.out.tfevents.*")]
+        return [*files, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
+
+    def _leftovers(self) -> list[Path]:
+        """What `replacing` was writing when the run was killed."""
+        return [*self.path.glob(f".{'?' * 16}.part"), *self.state.parent.glob(f".{'?' * 16}.part")]
 
 
 def _differences(stored: object, given: object, place: str) -> list[str]:

@@ -58,9 +58,9 @@ def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer)
         CheckpointError: If the file is missing, damaged, or of another network or optimizer.
     """
     tensors, text = load_tensors(path, "state of a run")
-    described = json.loads(text)
-    if described.pop("format", None) != FORMAT:
-        raise CheckpointError(f"{path} is no state of a run that this version can continue.")
+    state = _described(text, path)
+    if "random.cpu" not in tensors:
+        raise _not_ours(path)
     weights = _below("network.", tensors)
     require_same_tensors(network.state_dict(), weights, path)
     network.load_state_dict(weights)
@@ -68,7 +68,23 @@ def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
-    return RunState(**described)
+    return state
+
+
+def _described(text: str, path: Path) -> RunState:
+    try:
+        described = json.loads(text)
+        if described.pop("format") == FORMAT:
+            return RunState(**described)
+    except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, no table, or not the keys of today
+        pass
+    raise _not_ours(path)
+
+
+def _not_ours(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is no state of a run that this version can continue: start the run again with --overwrite."
+    )
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

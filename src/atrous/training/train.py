@@ -2,12 +2,14 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import torch
 
 import atrous
@@ -18,7 +20,7 @@ from atrous.errors import ImageError, MaskError, TrainingError
 from atrous.evaluation.evaluate import evaluate, require_same_labels
 from atrous.evaluation.report import EvaluationReport, write_report
 from atrous.inference.device import DTYPES, Precision, best_device, describe_device, gains_from_bfloat16
-from atrous.inference.predictor import Predictor
+from atrous.inference.predictor import load
 from atrous.networks import SegmentationNetwork, build_network
 from atrous.progress import Progress, Silent
 from atrous.training.interrupt import Interrupt
@@ -85,9 +87,14 @@ def train(
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
     optimizer = build_optimizer(recipe.optimizer, network)
     state = load_state(folder.state, network, optimizer) if resume else RunState()
-    if not resume:
+    if resume:
+        folder.go_on()
+    else:
         folder.begin(recipe)
     workers = default_workers(arithmetic.device) if plan.workers == "auto" else plan.workers
+    if workers:
+        # A loader process that inherits OpenCV's pool of threads would wait for them forever: end the pool first.
+        cv2.setNumThreads(1)
     batches = training_batches(
         train_split,
         recipe.augmentation,
@@ -99,31 +106,37 @@ def train(
     describe_start(recipe, train_split, val_split, network, optimizer, arithmetic, workers, progress)
 
     def save() -> None:
+        require_finite_weights(network, state, folder)
         save_checkpoint(folder.last, network, checkpoint_info(recipe, train_split, state))
         save_state(folder.state, state, network, optimizer)
 
     network.train()
     with (
         Interrupt() as interrupt,
-        RunLog(folder, state.step) as log,
+        RunLog(folder, state.step, state.validated) as log,
         progress.task("Training", plan.steps, state.step) as task,
     ):
         while not interrupt.requested:
             if validation_is_due(state, plan):
                 save()  # before the validation, so that a kill during it loses no step
-                validate(recipe, network, val_split, state, folder, log, arithmetic.device, progress)
+                report = validate(folder, val_split, interrupt, progress)
+                if report is None:
+                    break
+                keep_if_best(report, recipe, network, val_split, state, folder, log, progress)
                 save()
             if state.step == plan.steps:
                 break
             started = time.monotonic()
             rate = set_learning_rate(optimizer, learning_rate_factor(recipe.schedule, state.step, plan.steps))
             try:
-                taken = list(islice(batches, plan.accumulation))
+                with torch.random.fork_rng(devices=()):  # a loader that starts draws from torch's chance
+                    taken = list(islice(batches, plan.accumulation))
             except (ImageError, MaskError):
                 save()
                 raise
-            loss = update(network, optimizer, taken, train_split.labels.ignore_index, arithmetic)
-            require_finite(loss, state, folder)
+            with memory_suffices(recipe):
+                loss = update(network, optimizer, taken, train_split.labels.ignore_index, arithmetic)
+            require_finite_loss(loss, state, folder)
             state.count(loss, time.monotonic() - started, SMOOTHING)
             speed = plan.batch_size * plan.accumulation / (time.monotonic() - started)
             if state.step % plan.log_every == 0 or state.step == plan.steps:
@@ -140,7 +153,7 @@ def train(
             task.advance(f"loss {state.smoothed_loss:.3f} · rate {rate:.2g} · {speed:.1f} images/s")
         else:
             save()
-    return TrainingResult(folder, state, finished=state.step == plan.steps)
+    return TrainingResult(folder, state, finished=state.step == state.validated == plan.steps)
 
 
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
@@ -185,18 +198,46 @@ def update(
     return total
 
 
-def require_finite(loss: float, state: RunState, folder: RunFolder) -> None:
+def require_finite_loss(loss: float, state: RunState, folder: RunFolder) -> None:
     """Stop a run whose loss is no number, before it overwrites its last good save.
 
     Raises:
         TrainingError: It says what usually helps.
     """
     if not math.isfinite(loss):
-        kept = f"{folder.last} is from before" if folder.last.exists() else "nothing was saved yet"
+        raise _diverged(f"The loss of step {state.step + 1} is {loss}", folder)
+
+
+def require_finite_weights(network: SegmentationNetwork, state: RunState, folder: RunFolder) -> None:
+    """Stop a run whose weights are no numbers: one step too large can do that under a loss that is still finite.
+
+    Raises:
+        TrainingError: It says what usually helps.
+    """
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise _diverged(f"After step {state.step} the tensor {name} holds values that are no numbers", folder)
+
+
+@contextmanager
+def memory_suffices(recipe: Recipe) -> Iterator[None]:
+    """Say what to lower if the memory does not suffice.
+
+    Raises:
+        TrainingError: Instead of torch's own error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # Torch has a type of its own for the memory of a GPU, none for that of the machine.
+        words = ("can't allocate memory", "not enough memory")
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(w in str(error) for w in words):
+            raise
+        size, (height, width) = recipe.training.batch_size, recipe.augmentation.crop
         raise TrainingError(
-            f"The loss of step {state.step + 1} is {loss}; {kept}. The learning rate is probably too high: lower "
-            f"optimizer.learning_rate, or raise schedule.warmup_steps."
-        )
+            f"The memory does not suffice for batches of {size} crops of {width}x{height} pixels: lower "
+            f"training.batch_size, raising training.accumulation instead, or lower augmentation.crop."
+        ) from None
 
 
 def validation_is_due(state: RunState, plan: TrainingConfig) -> bool:
@@ -207,18 +248,27 @@ def validation_is_due(state: RunState, plan: TrainingConfig) -> bool:
 
 
 def validate(
+    folder: RunFolder, dataset: SegmentationDataset, interrupt: Interrupt, progress: Progress
+) -> EvaluationReport | None:
+    """Score the last checkpoint as its users will run it; None if a signal broke it off."""
+    if interrupt.requested:
+        return None
+    with interrupt.breaks_off():
+        return evaluate(load(folder.last), dataset, progress)
+    return None
+
+
+def keep_if_best(
+    report: EvaluationReport,
     recipe: Recipe,
     network: SegmentationNetwork,
     dataset: SegmentationDataset,
     state: RunState,
     folder: RunFolder,
     log: RunLog,
-    device: torch.device,
     progress: Progress,
 ) -> None:
-    """Score the network as its users will run it; keep it as the best if it is."""
-    report = evaluate(Predictor(network, dataset.labels, name=recipe.name, device=device), dataset, progress)
-    network.train()
+    """Note the scores of the present weights; keep these as the best if they are."""
     scores = report.scores
     state.validated = state.step
     better = scores.mean_iou > state.best_score
@@ -268,10 +318,16 @@ def describe_start(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     layout = "channels last" if arithmetic.memory_format is torch.channels_last else "channels first"
     loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
-    progress.say(
-        f"{train_split.title}: {len(train_split)} pictures to train, {len(val_split)} to validate, "
-        f"{labels.num_classes} classes ({', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)})"
-    )
+    progress.say(f"{train_split.title}: {len(train_split)} pictures to train, {len(val_split)} to validate")
+    progress.say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
     progress.say(f"{recipe.name}: {parameters:,} parameters, output stride {network.output_stride}")
     progress.say(describe_optimizer(optimizer))
     progress.say(f"{describe_device(arithmetic.device)}, {arithmetic.precision}, {layout}, {loaders}")
+
+
+def _diverged(what: str, folder: RunFolder) -> TrainingError:
+    kept = f"{folder.last} is from before" if folder.last.exists() else "nothing was saved yet"
+    return TrainingError(
+        f"{what}; {kept}. The learning rate is probably too high: lower optimizer.learning_rate, or raise "
+        f"schedule.warmup_steps."
+    )

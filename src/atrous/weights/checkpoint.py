@@ -1,6 +1,8 @@
 """A checkpoint describes itself: one safetensors file with the weights and, as JSON, all that prediction needs."""
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -58,14 +60,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: If the file is missing, damaged, or no checkpoint of atrous.
     """
     tensors, text = load_tensors(path, "checkpoint")
+    info = _parse_info(text, path)
     try:
-        info: CheckpointInfo = parse(CheckpointInfo, json.loads(text), str(path))
-        with torch.device("meta"):
+        with torch.device("meta"):  # it knows shapes and takes no memory, however large they are
             network = build_network(info.network, info.labels.num_classes)
-    except (ConfigError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} describes no network that this version can build ({error})") from None
-    require_same_tensors(network.state_dict(), tensors, path)
-    network.load_state_dict(tensors, assign=True)
+    except (RuntimeError, TypeError, ValueError):  # torch's own words for sizes that no computer can count
+        raise CheckpointError(
+            f"{path} describes a network that cannot be built, such as one of impossible size: get a whole copy of it."
+        ) from None
+    expected = network.state_dict()
+    require_same_tensors(expected, tensors, path)
+    network.load_state_dict({name: tensors[name].to(expected[name].dtype) for name in expected}, assign=True)
     return Checkpoint(network.eval(), info)
 
 
@@ -76,12 +81,7 @@ def read_info(path: Path) -> CheckpointInfo:
         CheckpointError: If the file is missing, damaged, or no checkpoint of atrous.
     """
     with _opened(path, "checkpoint") as file:
-        text = _description(file.metadata(), path, "checkpoint")
-    try:
-        info: CheckpointInfo = parse(CheckpointInfo, json.loads(text), str(path))
-    except (ConfigError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} describes no network that this version can build ({error})") from None
-    return info
+        return _parse_info(_description(file.metadata(), path, "checkpoint"), path)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], description: str) -> None:
@@ -92,7 +92,10 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], description: str) -> No
     """
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(whole, temporary, metadata={METADATA_KEY: description})
+        try:
+            save_file(whole, temporary, metadata={METADATA_KEY: description})
+        except SafetensorError as error:
+            raise _cause(error) from None
 
 
 def load_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], str]:
@@ -118,7 +121,9 @@ def require_same_tensors(expected: dict[str, Tensor], given: dict[str, Tensor], 
     for name in sorted(expected.keys() - given.keys()):
         raise CheckpointError(f"{path} lacks the tensor {name} of the network that it describes: get a whole copy.")
     for name in sorted(given.keys() - expected.keys()):
-        raise CheckpointError(f"{path} holds a tensor {name} that its network does not have: it is no such checkpoint.")
+        raise CheckpointError(
+            f"{path} holds a tensor {name!r} that its network does not have: it is no such checkpoint."
+        )
     for name, tensor in expected.items():
         found = given[name]
         if tensor.shape != found.shape or tensor.is_floating_point() != found.is_floating_point():
@@ -126,6 +131,24 @@ def require_same_tensors(expected: dict[str, Tensor], given: dict[str, Tensor], 
                 f"The tensor {name} in {path} is {found.dtype} {list(found.shape)} where its network has "
                 f"{tensor.dtype} {list(tensor.shape)}: the file does not fit its own description."
             )
+
+
+def _parse_info(text: str, path: Path) -> CheckpointInfo:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"The description in {path} is no JSON ({error}): get a whole copy of it.") from None
+    try:
+        info: CheckpointInfo = parse(CheckpointInfo, data, f"{path} describes nothing that this version can build")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    return info
+
+
+def _cause(error: SafetensorError) -> OSError:
+    """What the system answered: safetensors keeps the number of a full disk's error in its text only."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def _opened(path: Path, what: str) -> Any:
