@@ -126,7 +126,7 @@ def write_mask(path: Path, mask: Mask, labels: LabelSpace) -> None:
     else:
         image = Image.fromarray(mask.astype(np.uint8))
         image.putpalette(labels.color_table.tobytes())
-    with replacing(path) as temporary:
+    with replacing(path, flush=False) as temporary:
         image.save(temporary, format="PNG")
 
 
@@ -142,7 +142,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     if picture_format not in Image.SAVE:
         raise ValueError(f"{path.name!r} names no picture format; .png and .jpg do")
     options = {"quality": 95, "subsampling": 0} if picture_format == "JPEG" else {}
-    with replacing(path) as temporary:
+    with replacing(path, flush=False) as temporary:
         Image.fromarray(image).save(temporary, format=picture_format, **options)
 
 
