@@ -1,5 +1,6 @@
 """Our own format: `dataset.yaml` beside `images/<split>/` and `masks/<split>/`, paired by name."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -97,7 +98,7 @@ def read_description(root: Path) -> FolderDescription:
         ConfigError: If it holds something impossible.
     """
     path = root / "dataset.yaml"
-    if not root.is_dir():
+    if not os.path.isdir(root):  # unlike Path.is_dir, it answers for names that are too long, too
         raise DatasetNotFoundError(f"There is no folder {root}: give the folder that holds the data set.")
     if not path.exists():
         raise DatasetNotFoundError(

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
@@ -68,10 +69,15 @@ def training_batches(
         worker_init_fn=_calm_worker,
         generator=torch.Generator(),  # without one, a number is drawn from torch's chance, which is the training's own
     )
-    for batch in loader:
-        if isinstance(batch, AtrousError):
-            raise batch
-        yield batch
+    with _opencv_without_threads():
+        batches = iter(loader)
+    try:
+        for batch in batches:
+            if isinstance(batch, AtrousError):
+                raise batch
+            yield batch
+    finally:
+        del batches  # ends the workers now, and not when an error's traceback lets go of them
 
 
 def default_workers(device: torch.device) -> int:
@@ -148,8 +154,19 @@ def _collate(samples: Sequence[Sample | AtrousError]) -> Batch | AtrousError:
     return Batch(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(masks)))
 
 
-def _calm_worker(_: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # both reach the whole process group: the training answers them
-        signal.signal(number, signal.SIG_IGN)
-    torch.set_num_threads(1)
+@contextmanager
+def _opencv_without_threads() -> Iterator[None]:
+    """Workers must be forked without OpenCV's threads: these are not copied, and each would wait for them forever."""
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _calm_worker(_: int) -> None:
+    # Both signals reach the whole process group: the training answers them. A second SIGTERM comes from its exit.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    torch.set_num_threads(1)

@@ -4,6 +4,7 @@ Source: Brostow, Fauqueur and Cipolla 2009; the 480x360 selection of 367, 101 an
 al. 2017 (arXiv:1511.00561).
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +52,7 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
 def _folders(root: Path, split: str) -> tuple[Path, Path]:
     layouts = [(root / "images" / split, root / "masks" / split), (root / split, root / f"{split}annot")]
     for images, masks in layouts:
-        if images.is_dir() and masks.is_dir():
+        if os.path.isdir(images) and os.path.isdir(masks):
             return images, masks
     raise DatasetNotFoundError(
         f"No CamVid with a split {split} in {root}: it has neither images/{split} with masks/{split} nor {split} with "

@@ -1,0 +1,80 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from atrous.inference.label_map import label_map
+
+Maker = Callable[[int, tuple[int, int], int], NDArray[np.float32]]
+
+UP, SAME, DOWN, MIXED = ((37, 53), (9, 14), (4, 5), (30, 3))
+
+
+def smooth(num_classes: int, size: tuple[int, int], seed: int) -> NDArray[np.float32]:
+    coarse = torch.randn(1, num_classes, 3, 3, generator=torch.Generator().manual_seed(seed))
+    planes = F.interpolate(coarse, size, mode="bicubic")[0]
+    return np.asarray(planes.numpy(), np.float32)
+
+
+def random(num_classes: int, size: tuple[int, int], seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).standard_normal((num_classes, *size), np.float32)
+
+
+def require_torchs_answer(logits: NDArray[np.float32], size: tuple[int, int]) -> None:
+    """Compare with resizing all logits, except where the two best differ in their last bits only."""
+    resized = F.interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]
+    expected = resized.argmax(dim=0).numpy()
+    mask = label_map(logits, size, np.uint16)
+    assert mask.shape == size
+    best = resized.topk(2, dim=0).values
+    certain = (best[0] - best[1]).numpy() > 1e-4
+    assert certain.mean() > 0.9
+    np.testing.assert_array_equal(mask[certain], expected[certain])
+
+
+@pytest.mark.parametrize("size", [UP, SAME, DOWN, MIXED, (1, 1), (1, 40), (40, 1), (36, 56)])
+@pytest.mark.parametrize("make", [smooth, random])
+def test_it_equals_resizing_the_logits_and_taking_the_largest(make: Maker, size: tuple[int, int]) -> None:
+    for seed in range(3):
+        require_torchs_answer(make(5, (9, 14), seed), size)
+
+
+@pytest.mark.parametrize("low", [(1, 1), (1, 6), (6, 1), (2, 2), (33, 33)])
+@pytest.mark.parametrize("size", [(1, 1), (17, 23), (257, 65)])
+def test_logits_may_be_points_lines_and_odd(low: tuple[int, int], size: tuple[int, int]) -> None:
+    require_torchs_answer(random(4, low, 0), size)
+
+
+def test_more_than_255_classes_fit_into_16_bits() -> None:
+    logits = random(300, (5, 5), 0)
+    require_torchs_answer(logits, (11, 12))
+    mask = label_map(logits, (11, 12), np.uint16)
+    assert mask.dtype == np.uint16
+    assert mask.max() > 255
+
+
+def test_one_class_is_everywhere() -> None:
+    assert not label_map(random(1, (3, 3), 0), (7, 7), np.uint8).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_give_classes_nevertheless(value: float) -> None:
+    logits = random(4, (6, 6), 0)
+    logits[np.random.default_rng(1).random(logits.shape) < 0.4] = value
+    for given in (logits, np.full_like(logits, value)):
+        assert label_map(given, (20, 20), np.uint8).max() < 4
+
+
+@pytest.mark.parametrize("size", [(20, 20), (3, 3)])
+def test_a_tie_goes_to_the_first_class_as_in_numpy(size: tuple[int, int]) -> None:
+    assert not label_map(np.zeros((3, 6, 6), np.float32), size, np.uint8).any()
+
+
+def test_the_order_of_the_logits_in_memory_does_not_matter() -> None:
+    logits = random(5, (6, 7), 0)
+    channels_last = np.ascontiguousarray(logits.transpose(1, 2, 0)).transpose(2, 0, 1)
+    other = label_map(channels_last, (20, 21), np.uint8)
+    np.testing.assert_array_equal(label_map(logits, (20, 21), np.uint8), other)
