@@ -1,7 +1,7 @@
 """`atrous evaluate`: scores with the protocol that they were obtained by."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -19,9 +19,10 @@ def evaluate(
     ],
     *,
     split: Annotated[str, typer.Option("--split", help="Which part of the data set to score.")] = "val",
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where report.json and report.html go.")] = Path(
-        "evaluation"
-    ),
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads it
+        typer.Option("--output", "-o", help="Where report.json and report.html go; by default below evaluation/."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Score a checkpoint on a split of a data set, every picture whole and at its own size."""
@@ -37,6 +38,7 @@ def evaluate(
     data = open_split(parse_dataset(dataset), split)
     predictor = load(model)
     report = run_evaluation(predictor, data, progress)
+    output = output or Path("evaluation") / f"{predictor.name}_{data.split}"
     write_report(output / "report.json", report)
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
     examples = predict_examples(predictor, data, count=8)
