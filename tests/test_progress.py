@@ -180,3 +180,38 @@ def test_the_way_to_show_progress_fits_the_place(monkeypatch: pytest.MonkeyPatch
     assert kind(terminal=True, quiet=True) is Silent
     assert kind(terminal=True, quiet=False) is Bar
     assert kind(terminal=False, quiet=False) is Lines
+
+
+NOTE = "loss 2.214 · rate 0.00054 · 27.3 images/s"
+
+
+def shown(width: int) -> list[str]:
+    """What a terminal of that width shows of a training with a validation inside."""
+    bar = Bar()
+    bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
+    with bar.task("Training", 2400, 1234) as outer:
+        outer.advance(NOTE)
+        with bar.task("Evaluating val", 101) as inner:
+            inner.advance()
+            assert bar.bar is not None
+            picture = Console(file=io.StringIO(), width=width, color_system=None)
+            picture.print(bar.bar.get_renderable())
+    assert isinstance(picture.file, io.StringIO)
+    return picture.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_training_with_a_validation_inside_is_readable_on_one_line_each(width: int) -> None:
+    outer, inner = shown(width)
+    assert len(outer) <= width
+    assert "Training" in outer
+    assert "1235/2400" in outer
+    assert "left" in outer
+    assert "loss 2.214 · rate 0.00054" in outer
+    assert "Evaluating val" in inner
+    assert "1/101" in inner
+    assert "…" not in inner
+
+
+def test_a_wide_terminal_shows_the_whole_note() -> None:
+    assert NOTE in shown(120)[0]

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import torch
@@ -112,6 +112,7 @@ def train(
 
     network.train()
     with (
+        closing(cast("Generator[Batch, None, None]", batches)),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
         RunLog(folder, state.step, state.validated) as log,
         progress.task("Training", plan.steps, state.step) as task,
@@ -129,8 +130,7 @@ def train(
             started = time.monotonic()
             rate = set_learning_rate(optimizer, learning_rate_factor(recipe.schedule, state.step, plan.steps))
             try:
-                with torch.random.fork_rng(devices=()):  # a loader that starts draws from torch's chance
-                    taken = list(islice(batches, plan.accumulation))
+                taken = list(islice(batches, plan.accumulation))
             except (ImageError, MaskError):
                 save()
                 raise

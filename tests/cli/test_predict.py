@@ -1,0 +1,191 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from atrous.images import read_mask
+from atrous.labels import LabelSpace
+from atrous.networks import build_network
+from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from tests.cli.terminal import Terminal
+from tests.small import SMALL_NETWORKS
+from tests.training.runs import files_below
+
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    labels = LabelSpace.from_names(["ground", "box", "stripe"])
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    info = CheckpointInfo(name="small", network=SMALL_NETWORKS[0], labels=labels)
+    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(NOISE).save(path)
+    return path
+
+
+def test_a_picture_gives_a_mask_of_its_size_and_an_overlay(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    code, out, err = atrous("predict", model, photo, "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert sorted(files_below(tmp_path / "out")) == ["photo.png", "photo_overlay.jpg"]
+    mask = read_mask(tmp_path / "out" / "photo.png")
+    assert mask.shape == (24, 36)
+    assert mask.max() < 3
+    assert str(tmp_path / "out") in out
+
+
+def test_quiet_prints_nothing(atrous: Terminal, model: Path, photo: Path, tmp_path: Path) -> None:
+    assert atrous("predict", model, photo, "-o", tmp_path / "out", "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("save", "names"),
+    [
+        ("mask", ["photo.png"]),
+        ("overlay", ["photo_overlay.jpg"]),
+        ("color, mask", ["photo.png", "photo_color.png"]),
+    ],
+)
+def test_save_decides_what_is_written(
+    save: str, names: list[str], atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    assert atrous("predict", model, photo, "-o", tmp_path / "out", "--save", save).code == 0
+    assert sorted(files_below(tmp_path / "out")) == names
+
+
+@pytest.mark.parametrize("save", ["masks", "", "mask,,overlay", "mask;overlay"])
+def test_an_unknown_word_of_save_is_answered_with_the_known_ones(
+    save: str, atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    sentence = atrous.fails("predict", model, photo, "-o", tmp_path / "out", "--save", save)
+    assert "mask" in sentence
+    assert "overlay" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_model_is_an_error_and_never_random_weights(atrous: Terminal, photo: Path, tmp_path: Path) -> None:
+    sentence = atrous.fails("predict", tmp_path / "none.safetensors", photo, "-o", tmp_path / "out")
+    assert "none.safetensors" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pickle_is_no_model_and_is_not_opened(atrous: Terminal, photo: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (Path(tmp_path / "exploded"),))  # type: ignore[return-value]
+
+    model = tmp_path / "model.pth"
+    model.write_bytes(pickle.dumps(Bomb()))
+    sentence = atrous.fails("predict", model, photo, "-o", tmp_path / "out")
+    assert "model.pth" in sentence
+    assert "pickle" in sentence
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"not a model"])
+def test_a_damaged_model_is_one_sentence(content: bytes, atrous: Terminal, photo: Path, tmp_path: Path) -> None:
+    model = tmp_path / "bad.safetensors"
+    model.write_bytes(content)
+    assert "bad.safetensors" in atrous.fails("predict", model, photo)
+
+
+def test_a_missing_picture_is_named_and_nothing_is_written(atrous: Terminal, model: Path, tmp_path: Path) -> None:
+    assert "none.jpg" in atrous.fails("predict", model, tmp_path / "none.jpg", "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_broken_picture_does_not_stop_the_others(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:-300])
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    code, out, err = atrous("predict", model, photo, broken, other, "-o", tmp_path / "out", "--save", "mask")
+    assert code == 1
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert "broken.png" in err
+    assert "2 of 3 pictures" in out
+    assert sorted(files_below(tmp_path / "out")) == ["other.png", "photo.png"]
+
+
+def test_pictures_of_one_name_in_two_folders_give_two_masks(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        (tmp_path / "in" / folder / "x.png").write_bytes(photo.read_bytes())
+    assert atrous("predict", model, tmp_path / "in", "-o", tmp_path / "out", "--save", "mask").code == 0
+    assert len(files_below(tmp_path / "out")) == 2
+
+
+def save_picture(kind: str, folder: Path) -> Path:
+    image = Image.fromarray(NOISE)
+    match kind:
+        case "exif":
+            exif = image.getexif()
+            exif[0x0112] = 6
+            image.save(folder / "x.jpg", exif=exif)
+            return folder / "x.jpg"
+        case "cmyk":
+            image.convert("CMYK").save(folder / "x.jpg")
+            return folder / "x.jpg"
+        case "16 bits":
+            Image.fromarray(NOISE[..., 0].astype(np.uint16) * 256).save(folder / "x.png")
+        case "portrait":
+            image.rotate(90, expand=True).save(folder / "x.png")
+        case "one pixel":
+            image.crop((0, 0, 1, 1)).save(folder / "x.png")
+        case _:
+            image.convert(kind).save(folder / "x.png")
+    return folder / "x.png"
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        *((kind, (24, 36)) for kind in ("RGB", "L", "LA", "RGBA", "P", "1", "cmyk", "16 bits")),
+        *(("exif", (36, 24)), ("portrait", (36, 24)), ("one pixel", (1, 1))),
+    ],
+)
+def test_pictures_of_every_kind_give_masks_of_the_upright_size(
+    kind: str, size: tuple[int, int], atrous: Terminal, model: Path, tmp_path: Path
+) -> None:
+    assert atrous("predict", model, save_picture(kind, tmp_path), "-o", tmp_path / "out").code == 0
+    assert read_mask(tmp_path / "out" / "x.png").shape == size
+    overlay = Image.open(tmp_path / "out" / "x_overlay.jpg")
+    assert (overlay.height, overlay.width) == size
+
+
+def test_a_result_never_replaces_the_picture_itself(atrous: Terminal, model: Path, photo: Path, tmp_path: Path) -> None:
+    before = files_below(tmp_path)
+    assert "photo.png" in atrous.fails("predict", model, photo, "-o", tmp_path)
+    assert files_below(tmp_path) == before
+
+
+def test_an_output_that_is_a_file_is_one_sentence_however_many_pictures_there_are(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    (tmp_path / "out").write_text("mine")
+    assert str(tmp_path / "out") in atrous.fails("predict", model, photo, other, "-o", tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("arguments", [["predict"], ["predict", "--no-such-option", "a", "b"], ["no-such-command"]])
+def test_a_usage_error_leaves_with_code_2(arguments: list[str], atrous: Terminal) -> None:
+    assert atrous(*arguments).code == 2

@@ -1,0 +1,115 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from atrous.networks import build_network
+from atrous.training.optimizer import (
+    AdamWConfig,
+    OptimizerConfig,
+    SGDConfig,
+    build_optimizer,
+    describe_optimizer,
+    set_learning_rate,
+)
+from tests.small import SMALL_NETWORKS
+
+BOTH: list[OptimizerConfig] = [SGDConfig(learning_rate=0.1, weight_decay=0.5), AdamWConfig(weight_decay=0.5)]
+
+
+class OneWeight(nn.Module):
+    """A weight that decays and a bias that does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[2.0]]))
+        self.bias = nn.Parameter(torch.tensor([2.0]))
+
+    def take_steps(self, optimizer: torch.optim.Optimizer, gradients: list[float]) -> tuple[float, float]:
+        for gradient in gradients:
+            for parameter in self.parameters():
+                parameter.grad = torch.full_like(parameter, gradient)
+            optimizer.step()
+        return self.weight.item(), self.bias.item()
+
+
+@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+def test_every_parameter_is_in_exactly_one_group(config: OptimizerConfig) -> None:
+    network = build_network(SMALL_NETWORKS[0], 3)
+    grouped = [id(p) for group in build_optimizer(config, network).param_groups for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in network.parameters())
+
+
+@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+def test_norms_and_biases_do_not_decay_and_convolutions_do(config: OptimizerConfig) -> None:
+    network = build_network(SMALL_NETWORKS[0], 3)
+    optimizer = build_optimizer(config, network)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            is_kernel = isinstance(module, nn.Conv2d) and name == "weight"
+            assert decay[id(parameter)] == (0.5 if is_kernel else 0.0)
+
+
+@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+def test_weight_decay_really_shrinks_a_weight_without_gradient(config: OptimizerConfig) -> None:
+    module = OneWeight()
+    weight, bias = module.take_steps(build_optimizer(config, module), [0.0])
+    assert weight == pytest.approx(2.0 * (1 - config.learning_rate * 0.5))
+    assert bias == 2.0
+
+
+def test_sgd_steps_equal_a_hand_computation() -> None:
+    module, rate, momentum, decay = OneWeight(), 0.1, 0.9, 0.01
+    optimizer = build_optimizer(SGDConfig(learning_rate=rate, momentum=momentum, weight_decay=decay), module)
+    weight = bias = 2.0
+    weight_speed = bias_speed = 0.0
+    for gradient in (1.0, -0.5, 0.25):
+        weight_speed = momentum * weight_speed + gradient + decay * weight
+        bias_speed = momentum * bias_speed + gradient
+        weight, bias = weight - rate * weight_speed, bias - rate * bias_speed
+    assert module.take_steps(optimizer, [1.0, -0.5, 0.25]) == pytest.approx((weight, bias), rel=1e-6)
+
+
+def test_adamw_steps_equal_a_hand_computation() -> None:
+    module, rate, decay, first, second = OneWeight(), 0.01, 0.1, 0.9, 0.99
+    optimizer = build_optimizer(AdamWConfig(learning_rate=rate, weight_decay=decay, betas=(first, second)), module)
+    weight, bias, mean, square = 2.0, 2.0, 0.0, 0.0
+    for step, gradient in enumerate((1.0, -0.5, 0.25), start=1):
+        mean = first * mean + (1 - first) * gradient
+        square = second * square + (1 - second) * gradient**2
+        move = rate * (mean / (1 - first**step)) / (math.sqrt(square / (1 - second**step)) + 1e-8)
+        weight, bias = weight * (1 - rate * decay) - move, bias - move
+    assert module.take_steps(optimizer, [1.0, -0.5, 0.25]) == pytest.approx((weight, bias), rel=1e-6)
+
+
+def test_nesterov_looks_one_step_ahead_where_asked() -> None:
+    module = OneWeight()
+    optimizer = build_optimizer(SGDConfig(learning_rate=0.1, nesterov=True, weight_decay=0), module)
+    weight, _ = module.take_steps(optimizer, [1.0])
+    assert weight == pytest.approx(2.0 - 0.1 * (1.0 + 0.9 * 1.0))
+
+
+def test_a_frozen_parameter_is_left_out() -> None:
+    module = OneWeight()
+    module.bias.requires_grad = False
+    grouped: list[Tensor] = [p for g in build_optimizer(SGDConfig(), module).param_groups for p in g["params"]]
+    assert len(grouped) == 1
+    assert grouped[0] is module.weight
+
+
+def test_the_rate_of_every_group_is_its_base_times_the_factor_however_often_it_is_set() -> None:
+    optimizer = build_optimizer(SGDConfig(learning_rate=0.2), OneWeight())
+    for factor in (1.0, 0.5, 0.25):
+        assert set_learning_rate(optimizer, factor) == pytest.approx(0.2 * factor)
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.2 * factor] * 2)
+
+
+def test_the_description_is_read_from_the_live_object_and_not_from_the_config() -> None:
+    optimizer = build_optimizer(SGDConfig(learning_rate=0.2, weight_decay=0.01), OneWeight())
+    said = "SGD, learning rate 0.2; parameters: 1 with weight decay 0.01, 1 without"
+    assert describe_optimizer(optimizer) == said
+    optimizer.param_groups[0]["weight_decay"] = 0.0
+    optimizer.param_groups[1]["weight_decay"] = 7.0
+    assert describe_optimizer(optimizer).endswith("1 without, 1 with weight decay 7")

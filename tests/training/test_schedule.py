@@ -1,0 +1,35 @@
+import pytest
+
+from atrous.config import parse
+from atrous.errors import ConfigError
+from atrous.training.schedule import PolyConfig, learning_rate_factor
+
+
+@pytest.mark.parametrize("step", [0, 1, 50, 99])
+def test_poly_is_the_formula_of_the_paper(step: int) -> None:
+    assert learning_rate_factor(PolyConfig(power=0.9), step, 100) == pytest.approx((1 - step / 100) ** 0.9)
+
+
+def test_the_first_step_has_the_whole_rate_and_the_last_one_more_than_none() -> None:
+    factors = [learning_rate_factor(PolyConfig(), step, 10) for step in range(10)]
+    assert factors[0] == 1
+    assert factors == sorted(factors, reverse=True)
+    assert factors[-1] > 0
+
+
+def test_warm_up_rises_in_equal_parts_below_the_poly_curve() -> None:
+    warm, cold = PolyConfig(warmup_steps=4), PolyConfig()
+    ratios = [learning_rate_factor(warm, step, 20) / learning_rate_factor(cold, step, 20) for step in range(20)]
+    assert ratios[:6] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+    assert ratios[6:] == pytest.approx([1.0] * 14)
+
+
+def test_a_warm_up_longer_than_the_training_never_reaches_the_whole_rate() -> None:
+    factors = [learning_rate_factor(PolyConfig(warmup_steps=100), step, 4) for step in range(4)]
+    assert 0 < min(factors) <= max(factors) < 0.05
+
+
+@pytest.mark.parametrize("content", [{"power": 0}, {"power": -1}, {"warmup_steps": -1}, {"kind": "cosine"}])
+def test_an_impossible_schedule_is_refused(content: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        parse(PolyConfig, content, "schedule")
