@@ -68,7 +68,7 @@ class EncoderConfig(FamilyConfig):
             chosen = self.auxiliary.levels_before_deepest
             if chosen > before:
                 raise ValueError(
-                    f"`auxiliary.levels_before_deepest` is {chosen}, but the backbone has levels 1 to {before} before it"
+                    f"`auxiliary.levels_before_deepest` is {chosen}, but the backbone has 1 to {before} before it"
                 )
         return self
 
