@@ -25,7 +25,7 @@ from atrous.networks import SegmentationNetwork, build_network
 from atrous.progress import Progress, Silent
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
-from atrous.training.losses import count_pixels, cross_entropy_sum
+from atrous.training.losses import count_pixels, loss_sum
 from atrous.training.optimizer import build_optimizer, describe_optimizer, set_learning_rate
 from atrous.training.recipe import Recipe, TrainingConfig
 from atrous.training.run_folder import RunFolder
@@ -190,8 +190,10 @@ def update(
     optimizer.zero_grad(set_to_none=True)
     for image, mask in batches:
         with torch.autocast(device.type, DTYPES[precision], enabled=precision != "float32"):
-            logits = network(image.to(device, memory_format=memory_format, non_blocking=True).float() / 255)
-        loss = cross_entropy_sum(logits, mask.to(device, non_blocking=True), ignore_index) / pixels
+            outputs = network.training_logits(
+                image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
+            )
+        loss = loss_sum(outputs, mask.to(device, non_blocking=True), ignore_index) / pixels
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     optimizer.step()

@@ -1,0 +1,92 @@
+"""What all members of the family choose, and how a choice is checked before anything is built."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Annotated, Literal, NamedTuple, Self
+
+import torch
+from pydantic import Field, model_validator
+
+from atrous.config import Config
+from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone
+from atrous.networks.segmentation import PixelScale, PixelScaleConfig
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+OutputStride = Literal[4, 8, 16, 32]
+
+
+class FamilyConfig(Config):
+    """Base of the members' configs."""
+
+    kind: str
+    backbone: BackboneConfig = ResNetConfig()
+    output_stride: OutputStride = 16
+    """Pixels of the image per pixel of the deepest features."""
+    pixels: PixelScaleConfig = PixelScaleConfig()
+
+    @model_validator(mode="after")
+    def _backbone_can_have_the_stride(self) -> Self:
+        backbone_levels(self.backbone, self.output_stride)
+        return self
+
+
+class Levels(NamedTuple):
+    """What a backbone will hand out, fine to coarse."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@lru_cache(maxsize=256)
+def backbone_levels(config: BackboneConfig, output_stride: int) -> Levels:
+    """Return the channels and strides of a backbone's levels, without its weights.
+
+    Raises:
+        ValueError: If the backbone cannot have the output stride.
+    """
+    with torch.device("meta"):
+        backbone = build_backbone(config, output_stride)
+    return Levels(backbone.channels, backbone.strides)
+
+
+def level_of_stride(levels: Levels, stride: int) -> int:
+    """Return the number of the first level that has the stride.
+
+    Raises:
+        ValueError: If there is none; it names those that there are.
+    """
+    if stride not in levels.strides:
+        raise ValueError(
+            f"the backbone has no level of stride {stride}; at this output stride its levels have "
+            f"{', '.join(map(str, sorted(set(levels.strides))))}"
+        )
+    return levels.strides.index(stride)
+
+
+def scaled_rates(rates: Sequence[int], stated_for: int, output_stride: int) -> tuple[int, ...]:
+    """Return the rates at another output stride than that for which they are stated; 8 doubles those for 16.
+
+    Source: Chen et al. 2017, arXiv:1706.05587, section 3.3.
+
+    Raises:
+        ValueError: If one of them would be no whole number.
+    """
+    odd = [rate for rate in rates if rate * stated_for % output_stride]
+    if odd:
+        raise ValueError(
+            f"at output stride {output_stride} the rates, which are stated for {stated_for}, are divided by "
+            f"{output_stride // stated_for}, but {', '.join(map(str, odd))} cannot be: give rates that can, or take an "
+            f"output stride of {stated_for} or less"
+        )
+    return tuple(rate * stated_for // output_stride for rate in rates)
+
+
+def build_pixels(config: PixelScaleConfig) -> PixelScale:
+    """Return the pixel scale that `config` states."""
+    return PixelScale(config.mean, config.std, config.order)
+
+
+def true_of(deviations: Iterable[tuple[bool, str]]) -> list[str]:
+    """Return the sentences whose condition holds."""
+    return [sentence for holds, sentence in deviations if holds]

@@ -1,0 +1,55 @@
+"""Copying random weights from networks that others wrote, by explicit names, and comparing the answers."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from atrous.networks import NetworkConfig, SegmentationNetwork, build_network
+from tests.networks.randomness import randomize
+
+CONVOLUTION = {"convolution": 0, "norm": 1}
+
+
+def random_image(*size: int, bands: int = 3) -> Tensor:
+    return torch.rand(2, bands, *size, generator=torch.Generator().manual_seed(1))
+
+
+def built_like(
+    theirs: nn.Module,
+    config: NetworkConfig,
+    renamed: Callable[[str], str],
+    changed: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]] | None = None,
+    num_classes: int = 5,
+) -> SegmentationNetwork:
+    """Our network with the random weights of theirs: each tensor from the name there, or made by `changed`."""
+    randomize(theirs.eval())
+    tensors, changed = theirs.state_dict(), changed or {}
+    ours = build_network(config, num_classes).eval()
+    own = {name for name in ours.state_dict() if not name.startswith("pixels.")}
+    copies = {name: changed[name](tensors) if name in changed else tensors[renamed(name)] for name in own}
+    ours.load_state_dict({**ours.state_dict(), **copies})
+    return ours
+
+
+def relative_difference(ours: Tensor, theirs: Tensor) -> float:
+    assert ours.shape == theirs.shape
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+def number_of_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def run_all_of_an_atrous_stage_at_its_rate(network: SegmentationNetwork) -> None:
+    """Do as SMP does with a ResNet: the convolution that lost its stride runs at the doubled rate, too.
+
+    So its features at output stride 8 are not those that the same weights compute at 32. The papers, and torchvision,
+    leave that convolution the rate it had.
+    """
+    for stage in network.backbone.get_submodule("stages").children():
+        convolutions = [module for module in stage.modules() if isinstance(module, nn.Conv2d)]
+        rate = convolutions[-1].dilation[0]
+        for convolution in convolutions:
+            if convolution.kernel_size == (3, 3):
+                convolution.dilation = convolution.padding = (rate, rate)
