@@ -25,7 +25,7 @@ def predictor_of(labels: LabelSpace) -> Predictor:
     """A network whose weights are chance, and whose classes differ."""
     torch.manual_seed(0)
     network = build_network(SMALL_NETWORKS[0], labels.num_classes)
-    torch.nn.init.normal_(network.classifier.weight)
+    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
     return Predictor(network, labels, name="tiny", device=CPU)
 
 

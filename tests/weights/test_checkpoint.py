@@ -103,9 +103,11 @@ def test_a_loaded_network_can_be_trained_on_and_saved_over_its_own_file(tmp_path
     network(torch.rand(2, 3, 32, 32)).mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     with torch.no_grad():
-        network.classifier.weight += 1
+        network.classifier.get_parameter("weight").add_(1)
     save_checkpoint(path, network, INFO)
-    assert torch.equal(load_checkpoint(path).network.classifier.weight, network.classifier.weight)
+    assert torch.equal(
+        load_checkpoint(path).network.classifier.get_parameter("weight"), network.classifier.get_parameter("weight")
+    )
 
 
 def test_weights_of_half_precision_become_those_of_the_network(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
