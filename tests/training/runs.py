@@ -29,9 +29,11 @@ def small_recipe(data: dict[str, Any] | Path | None = None, **changes: Any) -> R
         "precision": "float32",
         "check_first": False,
     }
+    network = changes.pop("network", {})
     content = {
         "name": "small",
-        "network": {**SMALL_NETWORKS[0].model_dump(mode="json"), **changes.pop("network", {})},
+        # A whole network has a kind; without one, the words change the smallest.
+        "network": network if "kind" in network else {**SMALL_NETWORKS[0].model_dump(mode="json"), **network},
         "data": data,
         "augmentation": {"crop": [32, 32], **changes.pop("augmentation", {})},
         "optimizer": changes.pop("optimizer", {"kind": "sgd", "learning_rate": 0.05}),
