@@ -189,3 +189,16 @@ def test_an_output_that_is_a_file_is_one_sentence_however_many_pictures_there_ar
 @pytest.mark.parametrize("arguments", [["predict"], ["predict", "--no-such-option", "a", "b"], ["no-such-command"]])
 def test_a_usage_error_leaves_with_code_2(arguments: list[str], atrous: Terminal) -> None:
     assert atrous(*arguments).code == 2
+
+
+def test_ctrl_c_is_one_line_and_code_1(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("atrous.inference.predictor.Predictor.__call__", interrupted)
+    code, _, err = atrous("predict", model, photo, "-o", tmp_path / "out")
+    assert code == 1
+    assert err == "Error: Interrupted.\n"
+    assert not (tmp_path / "out").exists()

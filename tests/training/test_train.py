@@ -48,7 +48,7 @@ def test_the_best_checkpoint_is_the_one_with_the_highest_score_and_the_report_is
     assert report.scores.mean_iou == pytest.approx(max(scores.values()), rel=1e-5)
 
 
-@pytest.mark.parametrize("network", SMALL_NETWORKS, ids=lambda network: network.backbone.kind)
+@pytest.mark.parametrize("network", [SMALL_NETWORKS[0], *map(slow, SMALL_NETWORKS[1:])], ids=repr)
 def test_scores_in_the_checkpoint_equal_those_of_evaluating_it_to_the_last_digit(network: Any, tmp_path: Path) -> None:
     recipe = small_recipe(network=network.model_dump(mode="json"), training={"steps": 3})
     result = train(recipe, tmp_path)
@@ -93,7 +93,7 @@ def test_pictures_without_any_label_give_loss_zero_and_no_nan(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("channels_last", [True, slow(False)])
 def test_every_arithmetic_trains_float32_weights(precision: str, channels_last: bool, tmp_path: Path) -> None:
     recipe = small_recipe(training={"steps": 2, "precision": precision, "channels_last": channels_last})
     arithmetic = choose_arithmetic(recipe.training)

@@ -10,6 +10,9 @@ from atrous.cli.predict import predict
 from atrous.cli.train import train
 from atrous.errors import AtrousError
 
+CTRL_C = 130
+"""What Typer makes of Ctrl-C: this exit code, and not a word."""
+
 
 def flowing(text: str) -> str:
     """Join the lines of each paragraph."""
@@ -45,7 +48,9 @@ def main() -> None:
         app()
     except AtrousError as error:
         fail(str(error))
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != CTRL_C:
+            raise
         fail("Interrupted.")
     except OSError as error:
         from pathlib import Path
