@@ -96,7 +96,7 @@ def damage_truncated_mask(data: Path) -> list[str]:
 
 def damage_colour_mask(data: Path) -> list[str]:
     Image.new("RGB", (40, 32)).save(data / "masks" / "train" / "p0.png")
-    return ["masks/train/p0.png", "RGB", "Save the indices"]
+    return ["masks/train/p0.png", "RGB", "save the indices"]
 
 
 def damage_empty_split(data: Path) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from atrous.data.loading import Batch
 from atrous.networks import build_network
 from atrous.training.losses import count_pixels, cross_entropy_sum
-from atrous.training.train import Arithmetic, update
+from atrous.training.step import Arithmetic, update
 from tests.small import SMALL_NETWORKS
 
 ARITHMETIC = Arithmetic(torch.device("cpu"), "float32", torch.contiguous_format)

@@ -112,6 +112,15 @@ def test_the_number_of_loader_processes_changes_no_bit(tmp_path: Path) -> None:
     assert_same_tensors(tensors_of(tmp_path / "2"), tensors_of(tmp_path / "0"))
 
 
+HOMES = {
+    "evaluate": "validation",
+    "keep_if_best": "train",
+    "save_checkpoint": "run",
+    "save_state": "run",
+    "update": "train",
+}
+
+
 @pytest.mark.parametrize(
     ("place", "call"),
     [
@@ -127,7 +136,8 @@ def test_a_run_killed_anywhere_goes_on_from_its_last_save_and_ends_the_same(
     recipe = small_recipe(training={"steps": 4, "validate_every": 2})
     train(recipe, tmp_path / "whole")
     calls = 0
-    original = getattr(import_module("atrous.training.train"), place)
+    module = f"atrous.training.{HOMES[place]}"
+    original = getattr(import_module(module), place)
 
     def killed(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
@@ -138,7 +148,7 @@ def test_a_run_killed_anywhere_goes_on_from_its_last_save_and_ends_the_same(
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"atrous.training.train.{place}", killed)
+        patch.setattr(f"{module}.{place}", killed)
         with pytest.raises(Killed):
             train(recipe, tmp_path / "run")
     saved = RunFolder(tmp_path / "run").state.exists()

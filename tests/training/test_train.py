@@ -15,7 +15,8 @@ from atrous.evaluation.evaluate import evaluate
 from atrous.evaluation.report import read_report
 from atrous.inference.predictor import load
 from atrous.training.logs import read_log
-from atrous.training.train import choose_arithmetic, train
+from atrous.training.step import choose_arithmetic
+from atrous.training.train import train
 from atrous.weights.checkpoint import read_info
 from tests.small import SMALL_NETWORKS
 from tests.training.runs import files_below, small_recipe, write_data
@@ -113,9 +114,9 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(tmp_path: Path) -
 
 
 def test_weights_that_are_no_numbers_never_replace_a_good_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from atrous.training import train as module
+    from atrous.training import step
 
-    original, calls = module.update, 0
+    original, calls = step.update, 0
 
     def update(network: Any, *rest: Any) -> float:
         nonlocal calls
@@ -150,7 +151,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_every_older_file_whole(
 
     with monkeypatch.context() as patch:
         patch.setattr("atrous.files.os.replace", full)
-        patch.setattr("atrous.training.train.RunState", always_better())
+        patch.setattr("atrous.training.run.RunState", always_better())
         with pytest.raises(OutputError, match="No space is left on the disk") as caught:
             train(recipe, tmp_path)
     assert "\n" not in str(caught.value)

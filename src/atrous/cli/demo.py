@@ -46,7 +46,7 @@ def demo(
     require_own(folder, recipe)
 
     progress.say("1/4 Drawing street scenes")
-    shapes = ShapesConfig(train=1200)
+    shapes = ShapesConfig(train=1000)
     write_folder(output / "data", [GeneratedShapes(shapes, split) for split in ("train", "val", "test")], progress)
     progress.say("2/4 Training")
     if not train(recipe, output, overwrite=True, progress=progress).finished:
@@ -137,8 +137,8 @@ def demo_recipe(data: Path, steps: int) -> "Recipe":
         data=FolderConfig(root=data),
         augmentation=AugmentationConfig(crop=(96, 128), scale=(1, 1)),
         # Ten times the usual rate: from random weights, and with so few steps, nothing else gets far enough.
-        optimizer=AdamWConfig(learning_rate=0.03),
-        schedule=PolyConfig(warmup_steps=steps // 10),
+        optimizer=AdamWConfig(learning_rate=0.04),
+        schedule=PolyConfig(warmup_steps=steps // 16),
         training=TrainingConfig(steps=steps, batch_size=4, validate_every=max(1, steps // 2)),
     )
 

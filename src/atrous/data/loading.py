@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ def training_batches(
     seed: int,
     first_batch: int = 0,
     workers: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield augmented batches without end.
 
     Every epoch visits each sample once, in an order of its own; epochs follow each other without a gap, so that no

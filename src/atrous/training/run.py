@@ -1,0 +1,135 @@
+"""A run: all that is alive while a network is trained, how it begins, and how it is saved."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import atrous
+from atrous.data import open_split
+from atrous.data.loading import check_samples, default_workers
+from atrous.data.samples import SegmentationDataset
+from atrous.evaluation.evaluate import require_same_labels
+from atrous.evaluation.report import EvaluationReport
+from atrous.inference.device import describe_device
+from atrous.networks import SegmentationNetwork, build_network
+from atrous.progress import Progress
+from atrous.training.optimizer import build_optimizer, describe_optimizer
+from atrous.training.recipe import Recipe
+from atrous.training.run_folder import RunFolder
+from atrous.training.state import RunState, load_state, save_state
+from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
+from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps, validations and saves of one training work on."""
+
+    recipe: Recipe
+    folder: RunFolder
+    train_split: SegmentationDataset
+    val_split: SegmentationDataset
+    network: SegmentationNetwork
+    optimizer: torch.optim.Optimizer
+    arithmetic: Arithmetic
+    state: RunState
+    progress: Progress
+
+    @property
+    def pictures_per_step(self) -> int:
+        """How many pictures make one update."""
+        return self.recipe.training.batch_size * self.recipe.training.accumulation
+
+    @property
+    def workers(self) -> int:
+        """How many processes read and augment."""
+        workers = self.recipe.training.workers
+        return default_workers(self.arithmetic.device) if workers == "auto" else workers
+
+    @property
+    def complete(self) -> bool:
+        """Whether all steps are made; the last validation may still be due."""
+        return self.state.step == self.recipe.training.steps
+
+
+def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progress: Progress) -> Run:
+    """Make a run ready for its next step; the folder is written only once everything else has been found usable.
+
+    Raises:
+        AtrousError: If data, recipe or folder cannot be used.
+    """
+    folder = RunFolder(output)
+    folder.require_usable(recipe, resume=resume, overwrite=overwrite)
+    train_split, val_split = open_data(recipe, progress)
+    arithmetic = choose_arithmetic(recipe.training)
+    torch.manual_seed(recipe.training.seed)
+    network = build_network(recipe.network, train_split.labels.num_classes)
+    network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
+    optimizer = build_optimizer(recipe.optimizer, network)
+    if resume:
+        state = load_state(folder.state, network, optimizer)
+        folder.go_on()
+    else:
+        state = RunState()
+        folder.begin(recipe)
+    run = Run(recipe, folder, train_split, val_split, network, optimizer, arithmetic, state, progress)
+    describe(run)
+    return run
+
+
+def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Open the splits train and val, and read all of their files once if the recipe says so."""
+    splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    require_same_labels(splits[0].labels, splits[1])
+    if recipe.training.check_first:
+        for split in splits:
+            check_samples(split, progress)
+    return splits
+
+
+def save(run: Run) -> None:
+    """Write the last checkpoint, and the state that an exact resume needs.
+
+    Raises:
+        TrainingError: If the weights are no numbers; the older save stays then.
+        OutputError: If the place cannot be written.
+    """
+    require_finite_weights(run.network, run.state, run.folder)
+    save_checkpoint(run.folder.last, run.network, checkpoint_info(run))
+    save_state(run.folder.state, run.state, run.network, run.optimizer)
+
+
+def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> CheckpointInfo:
+    """What a checkpoint of this run says about itself."""
+    scores: dict[str, Any] = {}
+    if report is not None:
+        scores = {"protocol": report.protocol.model_dump(), **report.scores.model_dump(exclude={"classes"})}
+    return CheckpointInfo(
+        name=run.recipe.name,
+        network=run.recipe.network,
+        labels=run.train_split.labels,
+        recipe=run.recipe.model_dump(mode="json"),
+        scores=scores,
+        provenance={
+            "trained_with": f"atrous {atrous.__version__}, torch {torch.__version__}",
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "step": run.state.step,
+            "seconds": round(run.state.seconds, 1),
+        },
+    )
+
+
+def describe(run: Run) -> None:
+    """Say what is about to happen, read from the live objects and not from the recipe."""
+    labels, workers, say = run.train_split.labels, run.workers, run.progress.say
+    parameters = sum(parameter.numel() for parameter in run.network.parameters())
+    layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
+    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
+    say(f"{run.train_split.title}: {len(run.train_split)} pictures to train, {len(run.val_split)} to validate")
+    say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
+    say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.network.output_stride}")
+    say(describe_optimizer(run.optimizer))
+    say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

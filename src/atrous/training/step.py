@@ -1,0 +1,109 @@
+"""One step of a training: down the mean loss of its batches, or a sentence that says why it cannot go on."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+
+from atrous.data.loading import Batch
+from atrous.errors import TrainingError
+from atrous.inference.device import DTYPES, Precision, best_device, gains_from_bfloat16
+from atrous.networks import SegmentationNetwork
+from atrous.training.losses import count_pixels, loss_sum
+from atrous.training.recipe import Recipe, TrainingConfig
+from atrous.training.run_folder import RunFolder
+from atrous.training.state import RunState
+
+
+class Arithmetic(NamedTuple):
+    """Where and how the network computes while it is trained."""
+
+    device: torch.device
+    precision: Precision
+    memory_format: torch.memory_format
+
+
+def choose_arithmetic(plan: TrainingConfig) -> Arithmetic:
+    """Decide what the plan leaves to the machine."""
+    device = best_device()
+    precision = plan.precision
+    if precision == "auto":
+        precision = "bfloat16" if gains_from_bfloat16(device) else "float32"
+    channels_last = device.type in ("cpu", "cuda") if plan.channels_last == "auto" else plan.channels_last
+    return Arithmetic(device, precision, torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def update(
+    network: SegmentationNetwork,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Batch],
+    ignore_index: int,
+    arithmetic: Arithmetic,
+) -> float:
+    """Make one step down the mean loss over all labelled pixels of the batches; return that loss."""
+    device, precision, memory_format = arithmetic
+    pixels = max(1, sum(count_pixels(batch.mask, ignore_index) for batch in batches))
+    total = 0.0
+    optimizer.zero_grad(set_to_none=True)
+    for image, mask in batches:
+        with torch.autocast(device.type, DTYPES[precision], enabled=precision != "float32"):
+            outputs = network.training_logits(
+                image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
+            )
+        loss = loss_sum(outputs, mask.to(device, non_blocking=True), ignore_index) / pixels
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    optimizer.step()
+    return total
+
+
+def require_finite_loss(loss: float, state: RunState, folder: RunFolder) -> None:
+    """Stop a run whose loss is no number, before it overwrites its last good save.
+
+    Raises:
+        TrainingError: It says what usually helps.
+    """
+    if not math.isfinite(loss):
+        raise _diverged(f"The loss of step {state.step + 1} is {loss}", folder)
+
+
+def require_finite_weights(network: SegmentationNetwork, state: RunState, folder: RunFolder) -> None:
+    """Stop a run whose weights are no numbers: one step too large can do that under a loss that is still finite.
+
+    Raises:
+        TrainingError: It says what usually helps.
+    """
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise _diverged(f"After step {state.step} the tensor {name} holds values that are no numbers", folder)
+
+
+@contextmanager
+def memory_suffices(recipe: Recipe) -> Iterator[None]:
+    """Say what to lower if the memory does not suffice.
+
+    Raises:
+        TrainingError: Instead of torch's own error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # Torch has a type of its own for the memory of a GPU, none for that of the machine.
+        words = ("can't allocate memory", "not enough memory")
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(w in str(error) for w in words):
+            raise
+        size, (height, width) = recipe.training.batch_size, recipe.augmentation.crop
+        raise TrainingError(
+            f"The memory does not suffice for batches of {size} crops of {width}x{height} pixels: lower "
+            f"training.batch_size, raising training.accumulation instead, or lower augmentation.crop."
+        ) from None
+
+
+def _diverged(what: str, folder: RunFolder) -> TrainingError:
+    kept = f"{folder.last} is from before" if folder.last.exists() else "nothing was saved yet"
+    return TrainingError(
+        f"{what}; {kept}. The learning rate is probably too high: lower optimizer.learning_rate, or raise "
+        f"schedule.warmup_steps."
+    )
