@@ -54,11 +54,6 @@ class Canvas:
         height, width, _ = self._samples.shape
         return height, width
 
-    @property
-    def picture(self) -> NDArray[np.uint8]:
-        """uint8 [height, width, 3] of the canvas, RGB; to be looked at, or painted on without a change of objects."""
-        return self._samples[..., :3]
-
     def begin(self, class_index: int) -> None:
         """Begin a new object of a class: all that is filled from now on belongs to it."""
         self._classes.append(class_index)
@@ -69,6 +64,18 @@ class Canvas:
         paint = (*color, len(self._classes) - 1)
         for polygon in corners.reshape(-1, *corners.shape[-2:]):
             cv2.fillConvexPoly(self._samples, polygon, paint, shift=_SUBPIXEL_BITS)
+
+    def fill_rows(self, colors: Points) -> None:
+        """Fill all of the canvas, each row with its colour, float [height, 3], as part of the present object."""
+        paint = np.insert(colors.clip(0, 255).astype(np.uint8), 3, len(self._classes) - 1, axis=1)
+        self._samples = cv2.repeat(paint[:, None], 1, self.size[1])
+
+    def light_rows(self, start: int, light: NDArray[np.float32], haze: NDArray[np.float32]) -> None:
+        """From a row downwards, multiply by light, [rows, width], and add haze, [rows, 3]; objects stay."""
+        below = self._samples[start:]
+        lit = cv2.multiply(below, cv2.merge((light, light, light, np.ones_like(light))), dtype=cv2.CV_8U)
+        hazy = np.insert(haze.astype(np.uint8), 3, 0, axis=1)
+        cv2.add(lit, cv2.repeat(hazy[:, None], 1, self.size[1]), dst=below)
 
     def classes(self) -> NDArray[np.uint8]:
         """uint8 [H, W]: the class index of each pixel of the picture."""
@@ -86,5 +93,6 @@ class Canvas:
         """float32 [H, W, 3] in 0..255: the picture at its own size, each pixel the mean of its samples."""
         height, width = self.size
         size = (width // SUPERSAMPLING, height // SUPERSAMPLING)
-        reduced: NDArray[np.uint8] = cv2.resize(self._samples, size, interpolation=cv2.INTER_AREA)
-        return reduced[..., :3].astype(np.float32)
+        reduced = cv2.resize(self._samples, size, interpolation=cv2.INTER_AREA)
+        picture: NDArray[np.float32] = cv2.cvtColor(reduced, cv2.COLOR_RGBA2RGB).astype(np.float32)
+        return picture

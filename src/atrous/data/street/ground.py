@@ -41,9 +41,9 @@ def sky(scene: Scene) -> None:
     """Fill the canvas with a sky that brightens towards the horizon, with clouds or without."""
     height, width = scene.canvas.size
     scene.canvas.begin(Thing.SKY)
-    rows = np.clip(np.arange(height) / scene.camera.vanishing_point[1], 0, 1)[:, None] ** 1.3
+    depth = np.clip(np.arange(height) / scene.camera.vanishing_point[1], 0, 1)[:, None] ** 1.3
     zenith, horizon = (np.array(color) * scene.exposure for color in (scene.weather.zenith, scene.weather.horizon))
-    scene.canvas.picture[:] = (zenith + (horizon - zenith) * rows).clip(0, 255)[:, None]
+    scene.canvas.fill_rows(zenith + (horizon - zenith) * depth)
     for _ in range(scene.rng.integers(0, 5)):
         _cloud(scene, scene.rng.uniform((0, 0.02), (width, 0.75)) * (1, scene.camera.vanishing_point[1]))
 
@@ -129,8 +129,6 @@ def light_ground(scene: Scene, shadows: Sequence[Points]) -> None:
     for shadow in shadows:
         corners = scene.camera.project(shadow).clip(-4e4, 4e4).round().astype(np.int32)
         cv2.fillConvexPoly(light, corners, 255 * (1 - scene.weather.shadow))
-    light = cv2.blur(light, (5, 3))[horizon:, :, None].astype(np.float32) / 255
-    left = scene.clearness_of_rows()[horizon:, None, None]
+    left = scene.clearness_of_rows()[horizon:, None]
     haze = np.array(scene.weather.horizon, np.float32) * min(1.0, scene.exposure)
-    below = scene.canvas.picture[horizon:]
-    below[:] = below * (light * left) + haze * (1 - left)
+    scene.canvas.light_rows(horizon, cv2.blur(light, (5, 3))[horizon:] * (left / 255), haze * (1 - left))

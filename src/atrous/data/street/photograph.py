@@ -30,7 +30,7 @@ def photograph(scene: Scene) -> NDArray[np.uint8]:
         uint8 [H, W, 3], RGB.
     """
     picture = scene.canvas.reduced()
-    picture *= 1 + _texture(scene)[..., None]
+    picture *= cv2.merge([1 + _texture(scene)] * 3)
     picture = cv2.GaussianBlur(picture, (0, 0), scene.rng.uniform(0.3, 0.7) * math.sqrt(len(picture) / 120))
     picture += scene.rng.uniform(1.5, 4.5) * scene.rng.standard_normal(picture.shape, np.float32)
     photograph: NDArray[np.uint8] = picture.clip(0, 255).round().astype(np.uint8)
@@ -41,8 +41,8 @@ def _texture(scene: Scene) -> NDArray[np.float32]:
     classes = scene.canvas.classes()
     strengths = np.array([TEXTURES.get(thing, SMOOTH) for thing in Thing], np.float32)
     texture = np.zeros(classes.shape, np.float32)
-    for index, grain in enumerate(GRAINS):
-        texture += strengths[classes, index] * _flicker(scene.rng, classes.shape, grain)
+    for strength, grain in zip(strengths.T, GRAINS, strict=True):
+        texture += strength[classes] * _flicker(scene.rng, classes.shape, grain)
     lies = np.array([thing in LYING for thing in Thing])[classes]
     return texture * np.where(lies, scene.clearness_of_rows()[::SUPERSAMPLING, None], np.float32(1))
 
