@@ -81,9 +81,13 @@ def training_batches(
 
 
 def default_workers(device: torch.device) -> int:
-    """Loader processes that keep a device busy without taking its cores: one beside a CPU, several beside a GPU."""
+    """Loader processes that keep a device busy without taking its cores: several beside a GPU, one beside a CPU.
+
+    None beside two cores: a third process makes the threads of the network wait for each other at every layer, which
+    costs far more than the few milliseconds of reading a picture.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(1, cores - 1) if device.type == "cpu" else min(8, cores)
+    return int(cores > 2) if device.type == "cpu" else min(8, cores)
 
 
 def check_samples(dataset: SegmentationDataset, progress: Progress | None = None) -> None:
