@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from atrous.training.recipe import Recipe
     from atrous.training.run_folder import RunFolder
 
-STEPS = 1600
+STEPS = 1900
 
 
 def demo(
@@ -138,7 +138,7 @@ def demo_recipe(data: Path, steps: int) -> "Recipe":
         augmentation=AugmentationConfig(crop=(96, 128), scale=(1, 1)),
         # Ten times the usual rate: from random weights, and with so few steps, nothing else gets far enough.
         optimizer=AdamWConfig(learning_rate=0.04),
-        schedule=PolyConfig(warmup_steps=steps // 16),
+        schedule=PolyConfig(warmup_steps=steps // 20),
         training=TrainingConfig(steps=steps, batch_size=4, validate_every=max(1, steps // 2)),
     )
 
