@@ -75,7 +75,7 @@ def refused(path: Path) -> str:
     return text
 
 
-@pytest.mark.parametrize("config", SMALL_NETWORKS, ids=["mobilenet_v2", "resnet"])
+@pytest.mark.parametrize("config", SMALL_NETWORKS, ids=lambda config: config.kind)
 def test_a_loaded_network_gives_the_same_logits_bit_for_bit(config: NetworkConfig, tmp_path: Path) -> None:
     network = trained(config)
     info = INFO.model_copy(update={"network": config})
