@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atrous.cli.options import Quiet
+from atrous.cli.options import Quiet, program
 
 if TYPE_CHECKING:
     from atrous.evaluation.example_cards import Example
@@ -62,11 +62,11 @@ def demo(
     write_predictions(output, examples, test.labels)
     photo = f"{output}/data/images/test/{examples[0].name}.png"
     steps_next = [
-        ("Segment a picture, this one or a photo of yours", f"atrous predict {folder.best} {photo}"),
-        ("Score the network again", f"atrous evaluate {folder.best} {output / 'data'} --split test"),
+        ("Segment a picture, this one or a photo of yours", f"{program()} predict {folder.best} {photo}"),
+        ("Score the network again", f"{program()} evaluate {folder.best} {output / 'data'} --split test"),
         (
             "Train on, or with other choices",
-            f"atrous train {folder.recipe} training.steps={3 * steps} --output runs/demo",
+            f"{program()} train {folder.recipe} training.steps={3 * steps} --output runs/demo",
         ),
     ]
     page = output / "index.html"
@@ -152,12 +152,10 @@ def write_predictions(output: Path, examples: "list[Example]", labels: "LabelSpa
         write_mask(output / "predictions" / f"{example.name}.png", example.prediction, labels)
         picture = overlay(example.image, example.prediction, labels)
         write_image(output / "predictions" / f"{example.name}_overlay.jpg", picture)
-    rows = [
-        [
-            Panel("picture" * (number == 0), example.image),
-            Panel("truth" * (number == 0), colorize(example.truth, labels)),
-            Panel("prediction" * (number == 0), colorize(example.prediction, labels)),
-        ]
-        for number, example in enumerate(examples[:3])
-    ]
+    captions = ("picture", "truth", "prediction")
+    rows = []
+    for number, (_, image, *masks) in enumerate(examples[:3]):
+        shown = (image, *(colorize(mask, labels) for mask in masks))
+        twice = [picture.repeat(2, axis=0).repeat(2, axis=1) for picture in shown]
+        rows.append([Panel(caption * (number == 0), picture) for caption, picture in zip(captions, twice, strict=True)])
     write_image(output / "examples.png", side_by_side(rows, labels))

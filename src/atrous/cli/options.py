@@ -1,5 +1,8 @@
 """Arguments and options that several commands share."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,3 +11,11 @@ import typer
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint that atrous wrote (.safetensors).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]
+
+
+def program() -> str:
+    """How to type this command again: `atrous` where the shell finds it, else the path by which it was called."""
+    called = Path(sys.argv[0])
+    if shutil.which("atrous") or called.name != "atrous":
+        return "atrous"
+    return os.path.relpath(called) if called.is_absolute() else str(called)

@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Overwrite, Quiet
+from atrous.cli.options import Overwrite, Quiet, program
 
 
 def train(
@@ -45,8 +45,8 @@ def train(
         write_run_page(result.folder, settings)
         progress.say(f"Done in {duration(state.seconds)} of training: mIoU {state.best_score:.1%} on val.")
         progress.say(f"Look at {result.folder.page}")
-        progress.say(f"Next: atrous predict {result.folder.best} YOUR_PHOTO.jpg")
+        progress.say(f"Next: {program()} predict {result.folder.best} YOUR_PHOTO.jpg")
     else:
-        words = ["atrous", "train", str(result.folder.recipe), "--output", str(folder), "--resume"]
+        words = [program(), "train", str(result.folder.recipe), "--output", str(folder), "--resume"]
         progress.say(f"Stopped at step {state.step} of {settings.training.steps}; {result.folder.last} is usable.")
         progress.say(f"Go on with: {shlex.join(words)}")
