@@ -132,7 +132,7 @@ def test_initial_convolutions_keep_the_variance_of_gradients_and_the_classifier_
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        ({"backbone": {"kind": "xeption"}}, ".*no kind `xeption`; there is mobilenet_v2, resnet"),
+        ({"backbone": {"kind": "xeption"}}, ".*no kind `xeption`; did you mean `xception`"),
         ({"backbone": {"kind": "resnet", "depth": 20}}, ".*depth`: input should be 18, 34, 50, 101 or 152"),
         ({"backbone": {"kind": "mobilenet_v2", "width": 0}}, ".*width`: input should be greater than 0"),
         ({"backbone": {"kind": "mobilenet_v2", "depth": 18}}, ".*no key `depth`.*width"),
