@@ -220,7 +220,7 @@ V3, V3PLUS = {"kind": "deeplab_v3"}, {"kind": "deeplab_v3plus"}
     ("data", "sentence"),
     [
         ({"kind": "deeplab_v3pluss"}, "`kind`: there is no kind `deeplab_v3pluss`; did you mean `deeplab_v3plus`"),
-        ({**V3PLUS, "backbone": {"kind": "xeption"}}, ".*no kind `xeption`; .*mobilenet_v2, "),
+        ({**V3PLUS, "backbone": {"kind": "xeption"}}, ".*no kind `xeption`; did you mean `xception`"),
         (
             {**V3PLUS, "backbone": {"kind": "resnet", "depth": 20}},
             ".*depth`: input should be 18, 34, 50, 101 or 152",
