@@ -224,13 +224,6 @@ class AtrousSeparableConv(nn.Sequential):
         super().__init__(OrderedDict[str, nn.Module](depthwise=depthwise, pointwise=pointwise))
 
 
-def conv3x3(in_channels: int, out_channels: int, *, rate: int = 1, separable: bool = False) -> nn.Module:
-    """Return a normalized and rectified 3x3 convolution, in one step or separable."""
-    if separable:
-        return AtrousSeparableConv(in_channels, out_channels, rate=rate)
-    return ConvNormActivation(in_channels, out_channels, 3, rate=rate)
-
-
 def resize_bilinear(x: Tensor, size: Sequence[int]) -> Tensor:
     """Return [B, C, H, W] at another (height, width); pixels are areas (`align_corners=False`)."""
     height_and_width = list(size)
