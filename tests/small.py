@@ -56,7 +56,7 @@ SMALL_NETWORKS: tuple[NetworkConfig, ...] = (
         decoder_channels=16,
         decoder_convolutions=1,
     ),
-    LiteDeepLabConfig(backbone=MobileNetV2Config(width=0.25), context_channels=16),
+    LiteDeepLabConfig(backbone=MobileNetV3Config(size="small", width=0.5), context_channels=16),
 )
 
 # timm's are left out: to name one is to import timm, which takes seconds.
