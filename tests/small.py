@@ -13,6 +13,14 @@ from atrous.networks import (
     NetworkConfig,
     ResNetConfig,
 )
+from atrous.networks.backbones import (
+    BackboneConfig,
+    DRNConfig,
+    MobileNetV1Config,
+    MobileNetV3Config,
+    VGG16Config,
+    XceptionConfig,
+)
 
 SMALL_NETWORKS: tuple[NetworkConfig, ...] = (
     DeepLabV3PlusConfig(
@@ -48,5 +56,20 @@ SMALL_NETWORKS: tuple[NetworkConfig, ...] = (
         decoder_channels=16,
         decoder_convolutions=1,
     ),
-    LiteDeepLabConfig(backbone=MobileNetV2Config(width=0.25), context_channels=16),
+    LiteDeepLabConfig(backbone=MobileNetV3Config(size="small", width=0.5), context_channels=16),
+)
+
+# timm's are left out: to name one is to import timm, which takes seconds.
+SMALL_BACKBONES: tuple[BackboneConfig, ...] = (
+    VGG16Config(),
+    VGG16Config(pools="torchvision"),
+    ResNetConfig(depth=18),
+    ResNetConfig(depth=18, stem="caffe"),
+    ResNetConfig(depth=50, stem="deeplab", stride_in="1x1", multi_grid=(1, 2, 4)),
+    XceptionConfig(depth=41, multi_grid=(1, 2, 1)),
+    DRNConfig(variant="C-26"),
+    DRNConfig(variant="D-22"),
+    MobileNetV1Config(width=0.25),
+    MobileNetV2Config(width=0.25),
+    MobileNetV3Config(size="small", width=0.5),
 )

@@ -32,6 +32,14 @@ def built_like(
     return ours
 
 
+def backbone_in_order(config: NetworkConfig, theirs: nn.Module) -> dict[str, str]:
+    """Their name of each tensor of our backbone, where both name them in the order in which they are used."""
+    with torch.device("meta"):
+        own = build_network(config, 2).backbone.state_dict()
+    names = [name for name in theirs.state_dict() if name.startswith("backbone.")]
+    return {f"backbone.{name}": other for name, other in zip(own, names, strict=True)}
+
+
 def relative_difference(ours: Tensor, theirs: Tensor) -> float:
     assert ours.shape == theirs.shape
     return float((ours - theirs).abs().max() / theirs.abs().max())

@@ -11,6 +11,8 @@ def randomize(network: nn.Module, seed: int = 0) -> None:
         if isinstance(module, nn.Conv2d):
             fan_in = module.weight[0].numel()
             module.weight.data.normal_(std=(2 / fan_in) ** 0.5, generator=random)
+            if module.bias is not None:
+                module.bias.data.normal_(std=0.2, generator=random)
         elif isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
             assert module.running_var is not None

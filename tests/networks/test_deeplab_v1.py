@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from atrous.networks import DeepLabV1Config, ResNetConfig, build_network, deviations
-from tests.networks.oracles import random_image
+from tests.networks.oracles import number_of_parameters, random_image
 from tests.networks.randomness import randomize
 
 
@@ -19,7 +19,7 @@ def test_the_large_field_of_view_is_its_paper_step_by_step() -> None:
         bias, weight = tensors[f"{name}.bias"], tensors[f"{name}.weight"]
         return F.conv2d(x, weight, bias, padding=rate, dilation=max(rate, 1))
 
-    x = network.backbone(network.pixels(image))[-1]
+    x = F.avg_pool2d(network.backbone(network.pixels(image))[-1], 3, stride=1, padding=1)
     fc6 = layer("context.branches.0.fc6", x, rate=12).clamp(min=0)
     fc7 = layer("context.branches.0.fc7", fc6).clamp(min=0)
     fc8 = layer("classifier", fc7)
@@ -43,3 +43,20 @@ def test_the_loss_compares_at_the_size_that_was_chosen(loss_size: str, shape: tu
     )
     (answer,) = build_network(config, 5).training_logits(random_image(33, 49))
     assert (answer.logits.shape[-2:], answer.weight) == (shape, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("choices", "millions"),
+    [
+        ({}, 20.5),
+        ({"kernel_size": 7, "rate": 4, "hidden_channels": 4096}, 134.3),
+    ],
+)
+def test_it_has_the_parameters_of_table_2_of_the_paper(choices: dict[str, int], millions: float) -> None:
+    with torch.device("meta"):
+        network = build_network(DeepLabV1Config.model_validate(choices), 21)
+    assert number_of_parameters(network) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_the_defaults_are_the_paper() -> None:
+    assert deviations(DeepLabV1Config()) == []

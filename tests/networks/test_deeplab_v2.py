@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atrous.networks import DeepLabV2Config, ResNetConfig, SegmentationNetwork, build_network
+from atrous.networks import DeepLabV2Config, ResNetConfig, SegmentationNetwork, build_network, deviations
 from tests.networks.oracles import number_of_parameters, random_image, relative_difference
 from tests.networks.randomness import randomize
 
@@ -82,3 +82,9 @@ def test_it_has_the_parameters_of_resnet_101_and_its_classifiers(rates: tuple[in
     with torch.device("meta"):
         network = build_network(DeepLabV2Config(rates=rates), 21)
     assert number_of_parameters(network) == parameters
+
+
+def test_the_defaults_are_the_paper_and_another_layout_is_named() -> None:
+    assert deviations(DeepLabV2Config()) == []
+    (sentence,) = deviations(DeepLabV2Config(backbone=ResNetConfig(depth=101)))
+    assert "the torchvision stem and strides in the 3x3 convolution" in sentence

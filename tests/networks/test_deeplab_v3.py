@@ -8,6 +8,7 @@ from atrous.networks import (
     AuxiliaryHeadConfig,
     DeepLabV3Config,
     MobileNetV2Config,
+    MobileNetV3Config,
     ResNetConfig,
     build_network,
     deviations,
@@ -18,6 +19,7 @@ from tests.networks.backbones.test_resnet import renamed as resnet_name
 from tests.networks.context.test_aspp import renamed as aspp_name
 from tests.networks.oracles import (
     CONVOLUTION,
+    backbone_in_order,
     built_like,
     number_of_parameters,
     random_image,
@@ -58,7 +60,7 @@ def torchvision_layout(depth: Depth) -> DeepLabV3Config:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("depth", "size"), [(50, (33, 47)), (50, (40, 32)), (101, (35, 33))])
+@pytest.mark.parametrize(("depth", "size"), [(50, (33, 47)), (101, (35, 33))])
 def test_logits_and_auxiliary_logits_agree_with_torchvision(depth: Depth, size: tuple[int, int]) -> None:
     segmentation = pytest.importorskip("torchvision.models.segmentation")
     build: Any = {50: segmentation.deeplabv3_resnet50, 101: segmentation.deeplabv3_resnet101}[depth]
@@ -84,7 +86,45 @@ def test_deviations_of_the_layout_of_torchvision_are_named() -> None:
     sentences = "; ".join(deviations(torchvision_layout(101)))
     assert "3x3 convolution behind the ASPP" in sentences
     assert "auxiliary loss" in sentences
+    assert "multi-grid [1, 1, 1]" in sentences
     assert "rates" not in sentences
+    assert deviations(DeepLabV3Config()) == []
+
+
+MOBILENET_V3 = DeepLabV3Config(
+    backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"),
+    rates=(12, 24, 36),
+    head_convolution=True,
+    auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2),
+)
+"""As torchvision has it: rates of output stride 8 at 16, and the convolution that lost its stride at the doubled rate
+already; neither is the paper's."""
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(64, 32), (45, 67)])
+def test_logits_on_mobilenet_v3_agree_with_torchvision(size: tuple[int, int]) -> None:
+    segmentation = pytest.importorskip("torchvision.models.segmentation")
+    theirs = segmentation.deeplabv3_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=5, aux_loss=True
+    )
+    in_order = backbone_in_order(MOBILENET_V3, theirs)
+
+    def renamed(name: str) -> str:
+        return in_order.get(name) or torchvision_name(name)
+
+    ours = built_like(theirs, MOBILENET_V3, renamed)
+    image = random_image(*size)
+    expected = theirs(ours.pixels(image))
+    main, auxiliary = ours.training_logits(image)
+    assert relative_difference(main.logits, expected["out"]) < 1e-4
+    assert relative_difference(auxiliary.logits, expected["aux"]) < 1e-4
+
+
+def test_on_mobilenet_v3_it_has_the_parameters_that_torchvision_publishes() -> None:
+    with torch.device("meta"):
+        network = build_network(MOBILENET_V3, 21)
+    assert number_of_parameters(network) == 11_029_328
 
 
 def smp_name(name: str) -> str:

@@ -1,8 +1,24 @@
+import multiprocessing
+from pathlib import Path
+
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
-from atrous.networks.layers import AtrousSeparableConv, BatchNorm, ConvNormActivation, DepthwiseConv, resize_bilinear
+from atrous.config import parse
+from atrous.errors import ConfigError
+from atrous.networks.layers import (
+    AtrousSeparableConv,
+    BatchNorm,
+    BatchNormConfig,
+    ConvNormActivation,
+    DepthwiseConv,
+    SyncBatchNorm,
+    apply_batch_norm,
+    resize_bilinear,
+    to_sync_batch_norm,
+)
 from tests.networks.randomness import randomize
 
 
@@ -36,6 +52,94 @@ def test_batch_norm_of_one_value_uses_its_running_statistics_and_keeps_them(x: t
     assert one.grad is not None
     assert one.grad.all()
     assert ours.weight.grad is not None
+
+
+@pytest.mark.parametrize("norm", [BatchNorm(4), nn.BatchNorm2d(4)], ids=["ours", "of another library"])
+def test_a_frozen_batch_norm_stays_frozen_through_train(x: torch.Tensor, norm: nn.BatchNorm2d) -> None:
+    randomize(norm)
+    expected = norm.eval()(x)
+    before = {name: value.clone() for name, value in norm.state_dict().items()}
+    network = nn.Sequential(norm).train()
+    apply_batch_norm(network, BatchNormConfig(frozen=True))
+    y = network.train()(x)
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(dict(norm.state_dict()), before, rtol=0, atol=0)
+    y.square().sum().backward()
+    assert norm.weight.grad is not None  # scale and shift go on learning
+    apply_batch_norm(network, BatchNormConfig(frozen=False))
+    network.train()(x)
+    assert norm.running_mean is not None
+    assert not torch.equal(norm.running_mean, before["running_mean"])
+
+
+def test_batch_norm_is_of_the_ecosystem_that_the_config_names() -> None:
+    network = nn.Sequential(ConvNormActivation(3, 4), nn.BatchNorm2d(4))
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    apply_batch_norm(network, BatchNormConfig(epsilon=1e-3, momentum=3e-4))
+    assert [(norm.eps, norm.momentum) for norm in norms] == 2 * [(1e-3, 3e-4)]
+    apply_batch_norm(network, BatchNormConfig())
+    assert [(norm.eps, norm.momentum) for norm in norms] == 2 * [(1e-3, 3e-4)]
+
+
+@pytest.mark.parametrize(
+    ("momentum", "sentence"),
+    [
+        (0.9997, "is TensorFlow's decay, .*: write 1 - decay = 0.0003 instead of 0.9997"),
+        (0.9, "write 1 - decay = 0.1 instead of 0.9"),
+        (0.5, "write one below 0.5, such as torch's 0.1"),
+        (1.0, "write one below 0.5, such as torch's 0.1"),
+        (0.0, "`momentum`: input should be greater than 0"),
+    ],
+)
+def test_a_momentum_that_is_tensorflows_decay_is_refused_with_the_right_value(momentum: float, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^recipe\.yaml: .*{sentence}[^\n]*$"):
+        parse(BatchNormConfig, {"momentum": momentum}, "recipe.yaml")
+
+
+def test_synchronized_batch_norm_alone_is_batch_norm_and_keeps_all_of_it(x: torch.Tensor) -> None:
+    ours, theirs = norms()
+    ours.frozen = True
+    network = to_sync_batch_norm(nn.Sequential(ours))
+    assert isinstance(ours, SyncBatchNorm)
+    torch.testing.assert_close(network.train()(x), theirs.eval()(x))
+    apply_batch_norm(network, BatchNormConfig())
+    torch.testing.assert_close(network.train()(x), theirs.train()(x))
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def _one_of_two_processes(rank: int, meeting: str, x: torch.Tensor, target: torch.Tensor) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    theirs, ours = nn.BatchNorm2d(4), BatchNorm(4)
+    randomize(theirs)
+    ours.load_state_dict(theirs.state_dict())
+    shares = [slice(0, 1), slice(1, 3)]  # batches need not be equal
+    whole = x.clone().requires_grad_()
+    (theirs(whole) * target).sum().backward()
+    mine = x[shares[rank]].clone().requires_grad_()
+    (to_sync_batch_norm(ours)(mine) * target[shares[rank]]).sum().backward()
+    assert whole.grad is not None
+    torch.testing.assert_close(mine.grad, whole.grad[shares[rank]], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+    assert ours.weight.grad is not None
+    dist.all_reduce(ours.weight.grad)
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-4, atol=1e-5)
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_normalize_as_one_with_the_whole_batch(tmp_path: Path) -> None:
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 4, 5, 7, generator=random) + 100  # a large mean, beside which the variance is small
+    target = torch.randn(3, 4, 5, 7, generator=random)
+    context = multiprocessing.get_context("spawn")
+    meeting = str(tmp_path / "meeting")
+    processes = [context.Process(target=_one_of_two_processes, args=(rank, meeting, x, target)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 @pytest.mark.parametrize(("stride", "rate"), [(1, 1), (2, 1), (1, 2)])

@@ -7,13 +7,24 @@ from pydantic import Field
 
 from atrous.config import parse
 from atrous.networks import deeplab_v1, deeplab_v2, deeplab_v3, deeplab_v3plus, lite_deeplab
-from atrous.networks.backbones import BackboneConfig, MobileNetV2Config, ResNetConfig
+from atrous.networks.backbones import (
+    BackboneConfig,
+    DRNConfig,
+    MobileNetV1Config,
+    MobileNetV2Config,
+    MobileNetV3Config,
+    ResNetConfig,
+    TimmConfig,
+    VGG16Config,
+    XceptionConfig,
+)
 from atrous.networks.context import PUBLISHED_CELL, CellBranch
 from atrous.networks.deeplab_v1 import DeepLabV1Config
 from atrous.networks.deeplab_v2 import DeepLabV2Config
 from atrous.networks.deeplab_v3 import DeepLabV3Config
 from atrous.networks.deeplab_v3plus import DeepLabV3PlusConfig
 from atrous.networks.encoder import AuxiliaryHeadConfig
+from atrous.networks.layers import BatchNormConfig, apply_batch_norm
 from atrous.networks.lite_deeplab import LiteDeepLabConfig
 from atrous.networks.segmentation import PixelScaleConfig, SegmentationNetwork, WeightedLogits, initialize
 
@@ -21,18 +32,25 @@ __all__ = [
     "PUBLISHED_CELL",
     "AuxiliaryHeadConfig",
     "BackboneConfig",
+    "BatchNormConfig",
     "CellBranch",
+    "DRNConfig",
     "DeepLabV1Config",
     "DeepLabV2Config",
     "DeepLabV3Config",
     "DeepLabV3PlusConfig",
     "LiteDeepLabConfig",
+    "MobileNetV1Config",
     "MobileNetV2Config",
+    "MobileNetV3Config",
     "NetworkConfig",
     "PixelScaleConfig",
     "ResNetConfig",
     "SegmentationNetwork",
+    "TimmConfig",
+    "VGG16Config",
     "WeightedLogits",
+    "XceptionConfig",
     "build_network",
     "deviations",
 ]
@@ -58,6 +76,7 @@ def build_network(config: NetworkConfig, num_classes: int) -> SegmentationNetwor
         raise ValueError(f"num_classes is {num_classes}, but a network needs 1 class or more.")
     network = _assemble(config, num_classes)
     network.build_at = partial(_build_at, config, num_classes)
+    apply_batch_norm(network, config.batch_norm)
     initialize(network)
     return network
 

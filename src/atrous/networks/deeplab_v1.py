@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 from torch import nn
 
-from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone
+from atrous.networks.backbones import BackboneConfig, VGG16Config, build_backbone
 from atrous.networks.context import LargeFieldOfView
 from atrous.networks.decoders import KeepContext
 from atrous.networks.family import (
@@ -28,7 +28,7 @@ class DeepLabV1Config(FamilyConfig):
     """Choices of Chen et al. 2014 (arXiv:1412.7062); the defaults are its DeepLab-LargeFOV."""
 
     kind: Literal["deeplab_v1"] = "deeplab_v1"
-    backbone: BackboneConfig = ResNetConfig(depth=101)
+    backbone: BackboneConfig = VGG16Config()
     output_stride: OutputStride = 8
     rate: Count = 12
     """Of the layer with the large field of view, stated for output stride 8; halved at 16."""
@@ -36,6 +36,8 @@ class DeepLabV1Config(FamilyConfig):
     """Of that layer; 7 at rate 4 is the paper's first model, 1 a plain classifier."""
     hidden_channels: Count | None = 1024
     """Of fc6 and fc7 of VGG-16; none: the layer is the classifier itself, as on a ResNet."""
+    average_first: bool = True
+    """Whether fc6 sees the means of 3x3 features, as in the authors' network (pool5a)."""
     dropout: Fraction = 0.5
     """Share of the values of fc6 and fc7 that is dropped in training."""
     loss_size: LossSize = "logits"
@@ -59,7 +61,12 @@ def deeplab_v1(config: DeepLabV1Config, num_classes: int) -> SegmentationNetwork
         classifier = nn.Conv2d(channels, num_classes, config.kernel_size, padding=padding, dilation=rates[0])
     else:
         context = LargeFieldOfView(
-            channels, rates, config.hidden_channels, kernel_size=config.kernel_size, dropout=config.dropout
+            channels,
+            rates,
+            config.hidden_channels,
+            kernel_size=config.kernel_size,
+            average_first=config.average_first,
+            dropout=config.dropout,
         )
         classifier = nn.Conv2d(context.out_channels, num_classes, kernel_size=1)
     pixels = build_pixels(config.pixels)
@@ -71,6 +78,7 @@ def deviations(config: DeepLabV1Config) -> list[str]:
     field = (config.kernel_size, config.rate, config.hidden_channels)
     return true_of(
         [
+            (config.backbone.kind != "vgg16", f"a backbone of kind {config.backbone.kind}, where the paper has VGG-16"),
             (config.output_stride != 8, f"output stride {config.output_stride}, where the paper has 8"),
             (
                 field != (3, 12, 1024),

@@ -29,7 +29,7 @@ class DeepLabV2Config(FamilyConfig):
     """Choices of Chen et al. 2016 (arXiv:1606.00915); the defaults are its ResNet-101 model."""
 
     kind: Literal["deeplab_v2"] = "deeplab_v2"
-    backbone: BackboneConfig = ResNetConfig(depth=101)
+    backbone: BackboneConfig = ResNetConfig(depth=101, stem="caffe", stride_in="1x1")
     output_stride: OutputStride = 8
     rates: Annotated[tuple[Count, ...], Field(min_length=1)] = (6, 12, 18, 24)
     """Of the classifiers whose logits are added, stated for output stride 8; 12 alone is the large field of view."""
@@ -72,10 +72,27 @@ def deeplab_v2(config: DeepLabV2Config, num_classes: int) -> SegmentationNetwork
     )
 
 
+def resnet_deviations(backbone: BackboneConfig) -> list[tuple[bool, str]]:
+    """Say how a backbone differs from the authors' ResNet-101, with the condition under which it does."""
+    if not isinstance(backbone, ResNetConfig):
+        light = backbone.kind != "vgg16"
+        return [(light, f"a backbone of kind {backbone.kind}, where the paper has ResNet-101 and VGG-16")]
+    layout = (backbone.stem, backbone.stride_in)
+    return [
+        (backbone.depth != 101, f"a ResNet-{backbone.depth}, where the paper has ResNet-101"),
+        (
+            layout != ("caffe", "1x1"),
+            f"the {backbone.stem} stem and strides in the {backbone.stride_in} convolution, where the authors' network "
+            "has those of Caffe and the 1x1",
+        ),
+    ]
+
+
 def deviations(config: DeepLabV2Config) -> list[str]:
     """Say how the network differs from the paper's ResNet-101 model."""
     return true_of(
         [
+            *resnet_deviations(config.backbone),
             (config.output_stride != 8, f"output stride {config.output_stride}, where the paper has 8"),
             (
                 config.rates not in ((6, 12, 18, 24), (12,)),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-from atrous.networks.backbones import build_backbone
+from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone
 from atrous.networks.decoders import KeepContext
 from atrous.networks.encoder import (
     EncoderConfig,
@@ -13,14 +13,15 @@ from atrous.networks.encoder import (
     build_refinement,
     encoder_deviations,
 )
-from atrous.networks.family import build_pixels
+from atrous.networks.family import build_pixels, true_of
 from atrous.networks.segmentation import SegmentationNetwork
 
 
 class DeepLabV3Config(EncoderConfig):
-    """Choices of Chen et al. 2017 (arXiv:1706.05587)."""
+    """Choices of Chen et al. 2017 (arXiv:1706.05587); the defaults are its ResNet-101 model."""
 
     kind: Literal["deeplab_v3"] = "deeplab_v3"
+    backbone: BackboneConfig = ResNetConfig(depth=101, multi_grid=(1, 2, 4))
 
 
 def deeplab_v3(config: DeepLabV3Config, num_classes: int) -> SegmentationNetwork:
@@ -39,4 +40,21 @@ def deeplab_v3(config: DeepLabV3Config, num_classes: int) -> SegmentationNetwork
 
 def deviations(config: DeepLabV3Config) -> list[str]:
     """Say how the network differs from the paper."""
-    return encoder_deviations(config)
+    backbone = config.backbone
+    if not isinstance(backbone, ResNetConfig):
+        return [
+            f"a backbone of kind {backbone.kind}, where the paper has ResNet-50 and ResNet-101",
+            *encoder_deviations(config),
+        ]
+    return [
+        *true_of(
+            [
+                (backbone.depth not in (50, 101), f"a ResNet-{backbone.depth}, where the paper has ResNet-50 and 101"),
+                (
+                    backbone.multi_grid != (1, 2, 4),
+                    f"multi-grid {list(backbone.multi_grid)} in the last stage, where the paper's best has [1, 2, 4]",
+                ),
+            ]
+        ),
+        *encoder_deviations(config),
+    ]

@@ -106,13 +106,18 @@ def build_decoder(
 
 def deviations(config: DeepLabV3PlusConfig) -> list[str]:
     """Say how the network differs from the paper."""
-    light = config.backbone.kind == "mobilenet_v2"
+    kind = config.backbone.kind
+    light = kind == "mobilenet_v2"
     strides, convolutions = config.low_level_strides, config.decoder_convolutions
     decoder = (config.low_level_channels, convolutions, config.decoder_channels)
     return [
         *encoder_deviations(config),
         *true_of(
             [
+                (
+                    kind not in ("xception", "resnet", "mobilenet_v2"),
+                    f"a backbone of kind {kind}, where the authors have Xception, ResNet and MobileNetV2",
+                ),
                 (not config.separable, "plain 3x3 convolutions, where the paper's best model has separable ones"),
                 (
                     light and strides != (),

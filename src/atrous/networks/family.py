@@ -8,7 +8,8 @@ import torch
 from pydantic import Field, model_validator
 
 from atrous.config import Config
-from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone
+from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone, require_output_stride
+from atrous.networks.layers import BatchNormConfig
 from atrous.networks.segmentation import PixelScale, PixelScaleConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -24,10 +25,22 @@ class FamilyConfig(Config):
     output_stride: OutputStride = 16
     """Pixels of the image per pixel of the deepest features."""
     pixels: PixelScaleConfig = PixelScaleConfig()
+    batch_norm: BatchNormConfig = BatchNormConfig()
+    """How batch normalization runs, in the whole network."""
 
     @model_validator(mode="after")
     def _backbone_can_have_the_stride(self) -> Self:
-        backbone_levels(self.backbone, self.output_stride)
+        require_output_stride(self.backbone, self.output_stride)
+        return self
+
+    @model_validator(mode="after")
+    def _pixels_have_the_bands_of_the_backbone(self) -> Self:
+        bands, scaled = self.backbone.in_channels, len(self.pixels.mean)
+        if bands != scaled:
+            raise ValueError(
+                f"the backbone takes {bands} bands, but `pixels` scales {scaled}: set `backbone.in_channels` to "
+                f"{scaled}, or give `pixels.mean` and `pixels.std` {bands} numbers each"
+            )
         return self
 
 

@@ -2,26 +2,137 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-Activation = type[nn.ReLU] | type[nn.ReLU6] | type[nn.Identity]
+from atrous.config import Config
+
+Activation = type[nn.ReLU] | type[nn.ReLU6] | type[nn.Hardswish] | type[nn.Identity]
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalization that can also train where a channel holds a single value.
+    """Batch normalization that can also train where a channel holds a single value, and that can be frozen.
 
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167. One value has no variance, so a batch of one image that has
     shrunk to 1x1, as it always does in image pooling, is normalized by the running statistics and leaves them alone.
+
+    Attributes:
+        frozen: Whether training, too, normalizes by the running statistics and leaves them alone.
+    """
+
+    frozen = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize [B, C, H, W] per channel."""
+        if self.training and (self.frozen or x.numel() == x.shape[1]):
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+class BatchNormConfig(Config):
+    """How batch normalization runs; what is not given stays as each part has it."""
+
+    epsilon: float | None = Field(default=None, gt=0)
+    """Added to the variance: 1e-5 in torch, 1e-3 in TensorFlow. It belongs to the weights."""
+    momentum: float | None = Field(default=None, gt=0)
+    """Weight of the newest batch in the running statistics: 0.1 in torch, 1 - decay in TensorFlow (0.0003)."""
+    frozen: bool = False
+    """Whether training normalizes by the running statistics and leaves them alone; scale and shift still learn."""
+
+    @field_validator("momentum")
+    @classmethod
+    def _is_no_decay(cls, momentum: float | None) -> float | None:
+        if momentum is not None and momentum >= 0.5:
+            remedy = "write one below 0.5, such as torch's 0.1"
+            if 0.5 < momentum < 1:
+                remedy = f"write 1 - decay = {1 - momentum:.6g} instead of {momentum:g}"
+            raise ValueError(f"a momentum of 0.5 or more is TensorFlow's decay, the weight of the past: {remedy}")
+        return momentum
+
+
+def apply_batch_norm(network: nn.Module, config: BatchNormConfig) -> None:
+    """Make every batch normalization of `network` run as `config` says, those of other libraries too."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if config.epsilon is not None:
+                module.eps = config.epsilon
+            if config.momentum is not None:
+                module.momentum = config.momentum
+            if not hasattr(module, "frozen"):  # of another library
+                module.register_forward_pre_hook(_evaluate_while_frozen)
+            vars(module)["frozen"] = config.frozen
+
+
+def _evaluate_while_frozen(norm: nn.Module, _inputs: Any) -> None:
+    # `train()` reaches every module, so only the last moment before its use is safe.
+    if vars(norm)["frozen"]:
+        norm.training = False
+
+
+class SyncBatchNorm(BatchNorm):
+    """Batch normalization by the statistics of all processes, where there are several; on any device.
+
+    torch's own runs on GPUs only and cannot be frozen. Mean and variance are summed in float32 and in two rounds,
+    as a difference of large sums would lose the variance.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize [B, C, H, W] per channel."""
-        if self.training and x.numel() == x.shape[1]:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(x)
+        alone = not dist.is_initialized() or dist.get_world_size() == 1
+        if alone or not self.training or self.frozen:
+            return super().forward(x)
+        values = x.float()
+        count = x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32)
+        sums = _SumOverProcesses.apply(torch.cat([values.sum((0, 2, 3)), count]))
+        count = sums[-1].detach()
+        centred = values - (sums[:-1] / count).reshape(1, -1, 1, 1)
+        variance = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
+        self._remember(sums[:-1].detach() / count, variance.detach() * count / (count - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        y: Tensor = centred * scale.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+        return y.to(x.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; each process's loss depends on what every one gave."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def to_sync_batch_norm(network: nn.Module) -> nn.Module:
+    """Return `network`, whose batch normalization now takes its statistics over all processes; parameters are kept.
+
+    Where the parts of other libraries normalize (timm), they go on alone.
+    """
+    for module in network.modules():
+        if type(module) is BatchNorm:
+            module.__class__ = SyncBatchNorm  # the same state, read by another forward
+    return network
 
 
 class DepthwiseConv(nn.Conv2d):
@@ -88,19 +199,29 @@ class AtrousSeparableConv(nn.Sequential):
 
     Source: Chen et al. 2018, arXiv:1802.02611, section 3.1. The activation between the steps is that of the authors'
     code (research/deeplab, split separable convolution).
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: Step of the kernel in pixels.
+        rate: Atrous rate.
+        activation: Of both steps; `nn.Identity` for none.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, rate: int = 1) -> None:
-        depthwise = ConvNormActivation(in_channels, in_channels, 3, rate=rate, groups=in_channels)
-        pointwise = ConvNormActivation(in_channels, out_channels)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        rate: int = 1,
+        activation: Activation = nn.ReLU,
+    ) -> None:
+        depthwise = ConvNormActivation(
+            in_channels, in_channels, 3, stride=stride, rate=rate, groups=in_channels, activation=activation
+        )
+        pointwise = ConvNormActivation(in_channels, out_channels, activation=activation)
         super().__init__(OrderedDict[str, nn.Module](depthwise=depthwise, pointwise=pointwise))
-
-
-def conv3x3(in_channels: int, out_channels: int, *, rate: int = 1, separable: bool = False) -> nn.Module:
-    """Return a normalized and rectified 3x3 convolution, in one step or separable."""
-    if separable:
-        return AtrousSeparableConv(in_channels, out_channels, rate=rate)
-    return ConvNormActivation(in_channels, out_channels, 3, rate=rate)
 
 
 def resize_bilinear(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 from torch import nn
 
-from atrous.networks.backbones import BackboneConfig, MobileNetV2Config, build_backbone
+from atrous.networks.backbones import BackboneConfig, MobileNetV3Config, build_backbone
 from atrous.networks.context import LiteASPP
 from atrous.networks.decoders import ConcatenateLevel
 from atrous.networks.family import Count, FamilyConfig, backbone_levels, build_pixels, level_of_stride, true_of
@@ -16,7 +16,7 @@ class LiteDeepLabConfig(FamilyConfig):
     """Choices of Howard et al. 2019 (arXiv:1905.02244), section 6.4."""
 
     kind: Literal["lite_deeplab"] = "lite_deeplab"
-    backbone: BackboneConfig = MobileNetV2Config()
+    backbone: BackboneConfig = MobileNetV3Config()
     context_channels: Count = 128
     low_level_stride: Count = 8
     """Of the backbone's level that has a classifier of its own, which is added to that of the context."""
@@ -43,6 +43,14 @@ def lite_deeplab(config: LiteDeepLabConfig, num_classes: int) -> SegmentationNet
 def deviations(config: LiteDeepLabConfig) -> list[str]:
     """Say how the network differs from the paper."""
     return [
+        *true_of(
+            [
+                (
+                    config.backbone.kind != "mobilenet_v3",
+                    f"a backbone of kind {config.backbone.kind}, where the paper has MobileNetV3",
+                )
+            ]
+        ),
         "the gate sees the mean of the whole image, in the paper means over windows of 49x49",
         *true_of(
             [

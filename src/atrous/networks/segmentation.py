@@ -160,6 +160,7 @@ class SegmentationNetwork(nn.Module):
             other = self.build_at(output_stride)
         for mine, others in zip(self.modules(), other.modules(), strict=True):
             others.training = mine.training
+            others.__class__ = mine.__class__  # a normalization may have been synchronized since it was built
             for name, tensor in (*mine.named_parameters(recurse=False), *mine.named_buffers(recurse=False)):
                 setattr(others, name, tensor)
         return other
@@ -196,9 +197,13 @@ def _float_planes(logits: Tensor) -> Tensor:
 
 
 def initialize(network: SegmentationNetwork) -> None:
-    """Draw the convolutions from He et al. 2015 (arXiv:1502.01852, fan-out), the classifiers from N(0, 0.01)."""
+    """Draw the convolutions from He et al. 2015 (arXiv:1502.01852, fan-out), the classifiers from N(0, 0.01).
+
+    A backbone that came with its weights keeps them.
+    """
+    trained = set(network.backbone.modules()) if network.backbone.has_weights else set()
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and module not in trained:
             # Each group sees its own outputs only; counting them all would start depthwise kernels near zero.
             fan_out = module.out_channels // module.groups * math.prod(module.kernel_size)
             nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from atrous.networks.backbones.mobilenet_v2 import MobileNetV2, scaled_channels
+from atrous.networks.layers import BatchNormConfig, apply_batch_norm
+from tests.networks.backbones.oracle import answers_of, weights_of
 from tests.networks.backbones.test_resnet import assert_levels_agree, random_image
 from tests.networks.randomness import randomize
 
@@ -82,6 +84,23 @@ def test_atrous_features_agree_with_timm(output_stride: int) -> None:
     )
     image = random_image((67, 45))
     assert_levels_agree(ours(image), theirs(image))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_atrous_features_agree_with_transformers(output_stride: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    # With TensorFlow's padding, even sizes would be padded at the right and below only.
+    config = transformers.MobileNetV2Config(output_stride=output_stride, tf_padding=False)
+    theirs = transformers.MobileNetV2Model(config, add_pooling_layer=False)
+    ours = MobileNetV2(1.0, output_stride)
+    apply_batch_norm(ours, BatchNormConfig(epsilon=config.layer_norm_eps))
+    # Theirs count the stem's three convolutions as one layer and end with the 1280 channels of the classifier.
+    source = list(weights_of(theirs).values())
+    ours.load_state_dict(dict(zip(ours.state_dict(), source, strict=False)))
+    image = random_image((67, 45))
+    expected = answers_of([theirs.layer[number] for number in (1, 4, 11, 15)], lambda: theirs(image))
+    assert_levels_agree(ours.eval()(image), expected)
 
 
 def test_it_has_the_parameters_of_torchvision_but_for_its_classification_layers() -> None:

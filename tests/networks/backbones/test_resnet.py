@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from atrous.networks.backbones.resnet import Depth, ResNet
+from tests.networks.backbones.oracle import parameters_with_classifier
 from tests.networks.randomness import randomize
 
 DEPTHS: tuple[Depth, ...] = (18, 34, 50, 101, 152)
@@ -89,3 +90,69 @@ def test_atrous_features_agree_with_timm_also_for_basic_blocks(depth: Depth, out
     assert ours.strides == tuple(theirs.feature_info.reduction())
     image = random_image((67, 45))
     assert_levels_agree(ours(image), theirs(image))
+
+
+@torch.no_grad()
+def test_strides_in_the_first_convolution_agree_with_torchvision_so_changed() -> None:
+    models = pytest.importorskip("torchvision.models")
+    theirs = models.resnet50().eval()
+    theirs.maxpool.ceil_mode = True
+    randomize(theirs)
+    stages = [theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4]
+    for stage in stages:
+        stage[0].conv1.stride, stage[0].conv2.stride = stage[0].conv2.stride, (1, 1)
+    ours = ResNet(50, 32, stem="caffe", stride_in="1x1").eval()
+    ours.load_state_dict({name: theirs.state_dict()[renamed(name)] for name in ours.state_dict()})
+    image = random_image((64, 61))  # at which Caffe's pool makes 32 pixels 17
+    x = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(image))))
+    assert x.shape[2:] == (17, 16)
+    expected = []
+    for stage in stages:
+        x = stage(x)
+        expected.append(x)
+    assert_levels_agree(ours(image), expected)
+
+
+@torch.no_grad()
+def test_the_stem_of_deeplab_agrees_with_the_deep_stem_of_timm() -> None:
+    timm = pytest.importorskip("timm")
+    # timm's "deep" stem of width 64 is DeepLab's: three 3x3 convolutions to 64, 64 and 128 channels.
+    theirs = timm.create_model("resnet50", stem_type="deep", stem_width=64, features_only=True, out_indices=(1,)).eval()
+    randomize(theirs)
+    ours = ResNet(50, 32, stem="deeplab").eval()
+    source = theirs.state_dict()
+    names = {"convolution": ("conv1.0", "conv1.3", "conv1.6"), "norm": ("conv1.1", "conv1.4", "bn1")}
+    state = {}
+    for name in ours.state_dict():
+        part, *rest = name.split(".")
+        if part == "stem":
+            number, layer, tensor = rest
+            state[name] = source[f"{names[layer][int(number)]}.{tensor}"]
+        elif rest[0] == "0":
+            state[name] = source[renamed(name)]
+    ours.load_state_dict(state, strict=False)
+    image = random_image((67, 45))
+    assert_levels_agree(ours(image)[:1], theirs(image))
+
+
+@torch.no_grad()
+def test_multi_grid_agrees_with_torchvision_given_the_same_rates() -> None:
+    models = pytest.importorskip("torchvision.models")
+    resnet = models.resnet50(replace_stride_with_dilation=[False, False, True]).eval()
+    # The paper's 2 * (1, 2, 4). Here the first unit's 3x3 is the one that lost its stride, and keeps half: 1, 4, 8.
+    for unit, rate in zip(resnet.layer4, (1, 4, 8), strict=True):
+        unit.conv2.dilation = unit.conv2.padding = (rate, rate)
+    randomize(resnet)
+    ours = ResNet(50, 16, multi_grid=(1, 2, 4)).eval()
+    ours.load_state_dict({name: resnet.state_dict()[renamed(name)] for name in ours.state_dict()})
+    image = random_image((67, 45))
+    x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(image))))
+    x = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(x))))
+    assert_levels_agree(ours(image)[-1:], [x])
+
+
+@pytest.mark.parametrize(("depth", "millions"), [(18, 11.69), (34, 21.80), (50, 25.56), (101, 44.55), (152, 60.19)])
+def test_it_has_the_published_parameters_with_the_classifier_of_imagenet(depth: Depth, millions: float) -> None:
+    with torch.device("meta"):
+        backbone = ResNet(depth, 16)
+    assert round(parameters_with_classifier(backbone, backbone.channels[-1]) / 1e6, 2) == millions

@@ -14,6 +14,10 @@ class Step(NamedTuple):
     rate: int
     next_rate: int
 
+    def times(self, factor: int) -> "Step":
+        """Return the step with its rates multiplied, as multi-grid does."""
+        return self._replace(rate=self.rate * factor, next_rate=self.next_rate * factor)
+
 
 class StridesIntoRates:
     """Follows a backbone layer by layer, and turns strides beyond the output stride into atrous rates.

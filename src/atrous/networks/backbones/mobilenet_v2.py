@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from atrous.config import Config
 from atrous.networks.backbones.atrous import Step, StridesIntoRates
 from atrous.networks.backbones.backbone import Backbone
+from atrous.networks.backbones.bands import Bands
 from atrous.networks.layers import ConvNormActivation
 
 
@@ -18,6 +19,8 @@ class MobileNetV2Config(Config):
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
     width: float = Field(default=1.0, gt=0)
     """Multiplies the channels of all layers; the paper's "width multiplier"."""
+    in_channels: Bands = 3
+    """Bands of the picture."""
 
 
 class _Stage(NamedTuple):
@@ -67,13 +70,14 @@ class MobileNetV2(Backbone):
 
     Args:
         width: Multiplies the channels of all layers.
-        output_stride: Pixels of the image per pixel of the deepest features: 8, 16 or 32.
+        output_stride: Pixels of the image per pixel of the deepest features: 4, 8, 16 or 32.
+        in_channels: Bands of the image.
     """
 
-    def __init__(self, width: float, output_stride: int) -> None:
+    def __init__(self, width: float, output_stride: int, in_channels: int = 3) -> None:
         super().__init__()
-        in_channels = scaled_channels(32, width)
-        self.stem = ConvNormActivation(3, in_channels, 3, stride=2, activation=nn.ReLU6)
+        channels = scaled_channels(32, width)
+        self.stem = ConvNormActivation(in_channels, channels, 3, stride=2, activation=nn.ReLU6)
         self.levels = nn.ModuleList()
         self.channels = self.strides = ()
         strides_into_rates = StridesIntoRates(output_stride, stride=2)
@@ -84,12 +88,12 @@ class MobileNetV2(Backbone):
                 for index in range(stage.blocks):
                     stride = stage.stride if index == 0 else 1
                     # The stride for classification decides, so that all output strides compute the same features.
-                    residual = stride == 1 and in_channels == out_channels
+                    residual = stride == 1 and channels == out_channels
                     step = strides_into_rates.step(stride)
-                    blocks.append(InvertedResidual(in_channels, out_channels, stage.expansion, step, residual=residual))
-                    in_channels = out_channels
+                    blocks.append(InvertedResidual(channels, out_channels, stage.expansion, step, residual=residual))
+                    channels = out_channels
             self.levels.append(blocks)
-            self.channels += (in_channels,)
+            self.channels += (channels,)
             self.strides += (strides_into_rates.stride,)
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -1,16 +1,21 @@
 """ResNet: a deep backbone of residual blocks."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from atrous.config import Config
 from atrous.networks.backbones.atrous import Step, StridesIntoRates
 from atrous.networks.backbones.backbone import Backbone
+from atrous.networks.backbones.bands import Bands
 from atrous.networks.layers import ConvNormActivation
 
 Depth = Literal[18, 34, 50, 101, 152]
+Stem = Literal["torchvision", "caffe", "deeplab"]
+StrideIn = Literal["3x3", "1x1"]
+Rate = Annotated[int, Field(ge=1)]
 
 
 class ResNetConfig(Config):
@@ -19,6 +24,31 @@ class ResNetConfig(Config):
     kind: Literal["resnet"] = "resnet"
     depth: Depth = 50
     """Layers with weights in the classification network: 18, 34, 50, 101 or 152."""
+    stem: Stem = "torchvision"
+    """How it begins: torchvision's 7x7 convolution, the same with Caffe's pool that rounds sizes up, or the three 3x3
+    convolutions of DeepLab's code, also called "beta"."""
+    stride_in: StrideIn = "3x3"
+    """Which convolution of a bottleneck strides: the 3x3 as in torchvision, or the first 1x1 as in the paper and in
+    Caffe, and so in DeepLab v2."""
+    multi_grid: tuple[Rate, ...] = (1, 1, 1)
+    """Multiplies the rates of the units of the last stage, one number for each (DeepLabv3, section 3.2.2)."""
+    in_channels: Bands = 3
+    """Bands of the picture."""
+
+    @model_validator(mode="after")
+    def _choices_fit_the_depth(self) -> Self:
+        block, counts = _LAYOUTS[self.depth]
+        if self.stride_in == "1x1" and block is BasicBlock:
+            raise ValueError(
+                f"the blocks of depth {self.depth} have no 1x1 convolution to stride in: take `stride_in` 3x3, or "
+                "depth 50, 101 or 152"
+            )
+        if set(self.multi_grid) != {1} and len(self.multi_grid) != counts[-1]:
+            raise ValueError(
+                f"`multi_grid` has {len(self.multi_grid)} numbers, but the last stage of depth {self.depth} has "
+                f"{counts[-1]} units: give one number for each, such as {', '.join(map(str, (1, 2, 4)[: counts[-1]]))}"
+            )
+        return self
 
 
 class _Block(nn.Module):
@@ -43,11 +73,12 @@ class _Block(nn.Module):
 
 
 class BasicBlock(_Block):
-    """Two 3x3 convolutions, for depths 18 and 34."""
+    """Two 3x3 convolutions, for depths 18 and 34; the first one strides."""
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, step: Step) -> None:
+    def __init__(self, in_channels: int, width: int, step: Step, stride_in: StrideIn = "3x3") -> None:
+        del stride_in  # it has no other
         layers = nn.Sequential(
             ConvNormActivation(in_channels, width, 3, stride=step.stride, rate=step.rate),
             ConvNormActivation(width, width, 3, rate=step.next_rate, activation=nn.Identity),
@@ -58,15 +89,19 @@ class BasicBlock(_Block):
 class Bottleneck(_Block):
     """Narrow, look around, widen; for depths 50 and more.
 
-    The stride is in the 3x3 convolution and not in the paper's first 1x1 ("v1.5"): so are the weights that exist.
+    The weights that exist mostly stride in the 3x3 convolution ("v1.5"), those from Caffe in the first 1x1 as the
+    paper does. A 3x3 behind a stride that was lost already runs at the doubled rate.
     """
 
     expansion = 4
 
-    def __init__(self, in_channels: int, width: int, step: Step) -> None:
+    def __init__(self, in_channels: int, width: int, step: Step, stride_in: StrideIn = "3x3") -> None:
+        first, middle, rate = 1, step.stride, step.rate
+        if stride_in == "1x1":
+            first, middle, rate = step.stride, 1, step.next_rate
         layers = nn.Sequential(
-            ConvNormActivation(in_channels, width),
-            ConvNormActivation(width, width, 3, stride=step.stride, rate=step.rate),
+            ConvNormActivation(in_channels, width, stride=first),
+            ConvNormActivation(width, width, 3, stride=middle, rate=rate),
             ConvNormActivation(width, width * self.expansion, activation=nn.Identity),
         )
         super().__init__(in_channels, width, step, layers)
@@ -75,30 +110,48 @@ class Bottleneck(_Block):
 class ResNet(Backbone):
     """Four stages of residual blocks; the levels are the ends of the stages.
 
-    Source: He et al. 2015, arXiv:1512.03385, table 1.
+    Source: He et al. 2015, arXiv:1512.03385, table 1. Multi-grid: Chen et al. 2017, arXiv:1706.05587, section 3.2.2.
+    With `stride_in` 1x1, rates are the paper's, 2 * (1, 2, 4) at output stride 16. With 3x3, the first unit's
+    convolution is the very one that lost its stride, and so keeps half of that: 1, 4, 8.
 
     Args:
         depth: Layers with weights in the classification network.
-        output_stride: Pixels of the image per pixel of the deepest features: 8, 16 or 32.
+        output_stride: Pixels of the image per pixel of the deepest features: 4, 8, 16 or 32. At 4 all stages run at
+            the stride of the first one, at rates up to 8.
+        stem: How it begins.
+        stride_in: Which convolution of a bottleneck strides.
+        multi_grid: Multiplies the rates of the units of the last stage; all ones for no change.
+        in_channels: Bands of the image.
     """
 
-    def __init__(self, depth: Depth, output_stride: int) -> None:
+    def __init__(
+        self,
+        depth: Depth,
+        output_stride: int,
+        *,
+        stem: Stem = "torchvision",
+        stride_in: StrideIn = "3x3",
+        multi_grid: tuple[int, ...] = (1, 1, 1),
+        in_channels: int = 3,
+    ) -> None:
         super().__init__()
         block, counts = _LAYOUTS[depth]
         widths = (64, 128, 256, 512)
-        self.stem = ConvNormActivation(3, widths[0], 7, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.stem, before = _stem(stem, in_channels)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=stem == "caffe")
         self.stages = nn.ModuleList()
         self.channels = tuple(width * block.expansion for width in widths)
         self.strides = ()
         strides_into_rates = StridesIntoRates(output_stride, stride=4)
-        in_channels = widths[0]
-        for width, stride, count in zip(widths, (1, 2, 2, 2), counts, strict=True):
+        grids = [(1,) * count for count in counts]
+        if set(multi_grid) != {1}:
+            grids[-1] = multi_grid
+        for width, stride, grid in zip(widths, (1, 2, 2, 2), grids, strict=True):
             blocks = nn.Sequential()
-            for index in range(count):
-                step = strides_into_rates.step(stride if index == 0 else 1)
-                blocks.append(block(in_channels, width, step))
-                in_channels = width * block.expansion
+            for index, times in enumerate(grid):
+                step = strides_into_rates.step(stride if index == 0 else 1).times(times)
+                blocks.append(block(before, width, step, stride_in))
+                before = width * block.expansion
             self.stages.append(blocks)
             self.strides += (strides_into_rates.stride,)
 
@@ -110,6 +163,18 @@ class ResNet(Backbone):
             x = stage(x)
             levels.append(x)
         return levels
+
+
+def _stem(stem: Stem, in_channels: int) -> tuple[nn.Sequential, int]:
+    """Return the layers before the pool, at stride 2, and their channels."""
+    if stem == "deeplab":
+        layers = nn.Sequential(
+            ConvNormActivation(in_channels, 64, 3, stride=2),
+            ConvNormActivation(64, 64, 3),
+            ConvNormActivation(64, 128, 3),
+        )
+        return layers, 128
+    return ConvNormActivation(in_channels, 64, 7, stride=2), 64
 
 
 _LAYOUTS: dict[Depth, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {

@@ -19,6 +19,7 @@ class LargeFieldOfView(nn.Module):
         rates: Atrous rate of each fc6, in pixels of these features.
         channels: Channels of each fc6 and fc7.
         kernel_size: Height and width of fc6, odd.
+        average_first: Whether each fc6 sees the means of 3x3 features, as in the authors' network (pool5a).
         dropout: Share of the values that is dropped behind each layer in training.
     """
 
@@ -29,15 +30,18 @@ class LargeFieldOfView(nn.Module):
         channels: int = 1024,
         *,
         kernel_size: int = 3,
+        average_first: bool = False,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        self.average = nn.AvgPool2d(3, stride=1, padding=1) if average_first else nn.Identity()
         self.out_channels = len(rates) * channels
         self.branches = nn.ModuleList(_branch(in_channels, channels, kernel_size, rate, dropout) for rate in rates)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, out_channels, H, W] for the deepest features [B, in_channels, H, W]."""
-        return torch.cat([branch(x) for branch in self.branches], dim=1)
+        averaged = self.average(x)
+        return torch.cat([branch(averaged) for branch in self.branches], dim=1)
 
 
 def _branch(in_channels: int, channels: int, kernel_size: int, rate: int, dropout: float) -> nn.Sequential:
