@@ -24,7 +24,7 @@ def demo(
 ) -> None:
     """Draw street scenes, train DeepLabv3+ on them, score it, predict, and write a page; needs no data, no network.
 
-    It takes about two minutes on two processor cores. The folder gets data/ (the pictures), best.safetensors (the
+    It takes two to three minutes on two processor cores. The folder gets data/ (the pictures), best.safetensors (the
     network), report.json (its scores on the test split), predictions/ and index.html.
     """
     from atrous.data import open_split
