@@ -1,6 +1,11 @@
-import pytest
+import os
 
-from tests.real import REAL
+# The networks of the tests are tiny: a second thread gains nothing, and waits badly where the machine has other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+
+from tests.real import REAL  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
