@@ -3,9 +3,9 @@ import os
 # The networks of the tests are tiny: a second thread gains nothing, and waits badly where the machine has other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
-from tests.real import REAL  # noqa: E402
+from tests.real import REAL
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
