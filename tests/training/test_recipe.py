@@ -73,7 +73,7 @@ def test_overrides_change_what_they_name_and_nothing_else(tmp_path: Path) -> Non
         ("trainig.steps=3", ["did you mean `training`?"]),
         ("network.backbone.widht=1", ["did you mean `width`?"]),
         ("augmentation.blur_sigm=[1, 2]", ["did you mean `blur_sigma`?"]),
-        ("network.backbone.kind=mobilenet_v3", ["mobilenet_v2"]),
+        ("network.backbone.kind=mobilenet_v4", ["mobilenet_v"]),
         ("network.kind=deeplab_v3pluss", ["deeplab_v3plus"]),
         ("optimizer.kind=adam", ["adamw"]),
         ("data.kind=cam_vid", ["camvid"]),
