@@ -14,7 +14,7 @@ from tests.training.runs import files_below, small_recipe
 @pytest.fixture
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     few = shapes.ShapesConfig(height=32, width=48, train=4, val=2, test=3)
-    monkeypatch.setattr(shapes, "ShapesConfig", lambda: few)
+    monkeypatch.setattr(shapes, "ShapesConfig", lambda **_: few)
 
 
 @pytest.mark.slow
