@@ -8,6 +8,7 @@ from atrous.networks import (
     DeepLabV2Config,
     DeepLabV3Config,
     DeepLabV3PlusConfig,
+    ImageClassifierConfig,
     LiteDeepLabConfig,
     MobileNetV2Config,
     NetworkConfig,
@@ -16,6 +17,7 @@ from atrous.networks import (
 from atrous.networks.backbones import (
     BackboneConfig,
     DRNConfig,
+    MobileNetEdgeTPUConfig,
     MobileNetV1Config,
     MobileNetV3Config,
     VGG16Config,
@@ -57,6 +59,15 @@ SMALL_NETWORKS: tuple[NetworkConfig, ...] = (
         decoder_convolutions=1,
     ),
     LiteDeepLabConfig(backbone=MobileNetV3Config(size="small", width=0.5), context_channels=16),
+    ImageClassifierConfig(backbone=MobileNetV2Config(width=0.25), hidden_channels=16),
+    DeepLabV3PlusConfig(
+        backbone=MobileNetV2Config(width=0.25, level="depthwise"),
+        context_channels=16,
+        low_level_channels=8,
+        decoder_channels=16,
+        padding="same",
+        resize="align_corners",
+    ),
 )
 
 # timm's are left out: to name one is to import timm, which takes seconds.
@@ -66,10 +77,13 @@ SMALL_BACKBONES: tuple[BackboneConfig, ...] = (
     ResNetConfig(depth=18),
     ResNetConfig(depth=18, stem="caffe"),
     ResNetConfig(depth=50, stem="deeplab", stride_in="1x1", multi_grid=(1, 2, 4)),
+    ResNetConfig(depth=50, stem="deeplab", stride_unit="last"),
     XceptionConfig(depth=41, multi_grid=(1, 2, 1)),
     DRNConfig(variant="C-26"),
     DRNConfig(variant="D-22"),
     MobileNetV1Config(width=0.25),
     MobileNetV2Config(width=0.25),
+    MobileNetV2Config(width=0.25, level="depthwise"),
     MobileNetV3Config(size="small", width=0.5),
+    MobileNetEdgeTPUConfig(width=0.5),
 )

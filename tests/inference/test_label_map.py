@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from atrous.inference.label_map import label_map
+from atrous.networks.layers import ResizeMode, resize_bilinear
 
 Maker = Callable[[int, tuple[int, int], int], NDArray[np.float32]]
 
@@ -40,6 +41,17 @@ def require_torchs_answer(logits: NDArray[np.float32], size: tuple[int, int]) ->
 def test_it_equals_resizing_the_logits_and_taking_the_largest(make: Maker, size: tuple[int, int]) -> None:
     for seed in range(3):
         require_torchs_answer(make(5, (9, 14), seed), size)
+
+
+@pytest.mark.parametrize("size", [UP, DOWN, MIXED, (1, 40), (36, 56)])
+@pytest.mark.parametrize("resize", ["align_corners", "asymmetric"])
+def test_it_resizes_as_the_network_does(resize: ResizeMode, size: tuple[int, int]) -> None:
+    logits = smooth(5, (9, 14), 0)
+    resized = resize_bilinear(torch.from_numpy(logits)[None], size, resize)[0]
+    best = resized.topk(2, dim=0).values
+    certain = (best[0] - best[1]).numpy() > 1e-4
+    mask = label_map(logits, size, np.uint8, resize)
+    np.testing.assert_array_equal(mask[certain], resized.argmax(dim=0).numpy()[certain])
 
 
 @pytest.mark.parametrize("low", [(1, 1), (1, 6), (6, 1), (2, 2), (33, 33)])

@@ -47,17 +47,3 @@ def relative_difference(ours: Tensor, theirs: Tensor) -> float:
 
 def number_of_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def run_all_of_an_atrous_stage_at_its_rate(network: SegmentationNetwork) -> None:
-    """Do as SMP does with a ResNet: the convolution that lost its stride runs at the doubled rate, too.
-
-    So its features at output stride 8 are not those that the same weights compute at 32. The papers, and torchvision,
-    leave that convolution the rate it had.
-    """
-    for stage in network.backbone.get_submodule("stages").children():
-        convolutions = [module for module in stage.modules() if isinstance(module, nn.Conv2d)]
-        rate = convolutions[-1].dilation[0]
-        for convolution in convolutions:
-            if convolution.kernel_size == (3, 3):
-                convolution.dilation = convolution.padding = (rate, rate)

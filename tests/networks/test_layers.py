@@ -1,6 +1,7 @@
 import multiprocessing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -181,3 +182,17 @@ def test_resizing_to_the_same_size_returns_the_very_tensor(x: torch.Tensor) -> N
 def test_resizing_takes_pixels_as_areas() -> None:
     row = torch.tensor([0.0, 4.0]).reshape(1, 1, 1, 2)
     assert resize_bilinear(row, (1, 4)).flatten().tolist() == [0, 1, 3, 4]
+
+
+def test_resizing_with_aligned_corners_keeps_them() -> None:
+    row = torch.tensor([0.0, 3.0]).reshape(1, 1, 1, 2)
+    assert resize_bilinear(row, (1, 4), "align_corners").flatten().tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("count", "length"), [(3, 12), (5, 7), (4, 3), (1, 6), (6, 1)])
+def test_asymmetric_resizing_reads_at_multiples_of_the_factor(count: int, length: int) -> None:
+    row = torch.randn(count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    positions = torch.arange(length, dtype=torch.float64) * count / length
+    expected = torch.from_numpy(np.interp(positions.numpy(), np.arange(count), row.numpy()))
+    resized = resize_bilinear(row.reshape(1, 1, 1, count), (1, length), "asymmetric").flatten()
+    torch.testing.assert_close(resized, expected)

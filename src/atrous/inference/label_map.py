@@ -5,10 +5,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from atrous.labels import Mask
+from atrous.networks.layers import ResizeMode
 
 
-def label_map(logits: NDArray[np.float32], size: tuple[int, int], dtype: type[np.uint8] | type[np.uint16]) -> Mask:
-    """Resize logits bilinearly (pixel centres at halves) and take the class with the largest one.
+def label_map(
+    logits: NDArray[np.float32],
+    size: tuple[int, int],
+    dtype: type[np.uint8] | type[np.uint16],
+    resize: ResizeMode = "half_pixel",
+) -> Mask:
+    """Resize logits bilinearly and take the class with the largest one.
 
     A bilinear value is a convex combination of the four logits around it. Where one class is the largest at all four,
     it is the largest in between, so only the cells between different labels are computed.
@@ -17,20 +23,30 @@ def label_map(logits: NDArray[np.float32], size: tuple[int, int], dtype: type[np
         logits: float32 [K, h, w].
         size: (height, width) of the mask.
         dtype: uint8 or uint16, as the label space says.
+        resize: Where the pixels of both lie on each other.
 
     Returns:
-        The mask [H, W]; equal to `interpolate(..., align_corners=False).argmax(0)` up to ties in the last bit.
+        The mask [H, W]; equal to `resize_bilinear(logits, size, resize).argmax(0)` up to ties in the last bit.
     """
     last = np.ascontiguousarray(np.transpose(logits, (1, 2, 0)), np.float32)
     mask: Mask = np.empty(size, dtype)
-    rows, columns = (_neighbours(length, count) for length, count in zip(size, last.shape[:2], strict=True))
+    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, last.shape[:2], strict=True))
     _fill(last, np.argmax(last, axis=2), *rows, *columns, mask)
     return mask
 
 
-def _neighbours(length: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def _neighbours(
+    length: int, count: int, resize: ResizeMode
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """For each of `length` pixels: the two of `count` logits around it, and the weight of the second."""
-    position = np.maximum((np.arange(length, dtype=np.float32) + np.float32(0.5)) * np.float32(count / length) - 0.5, 0)
+    pixels = np.arange(length, dtype=np.float32)
+    match resize:
+        case "half_pixel":
+            position = np.maximum((pixels + np.float32(0.5)) * np.float32(count / length) - np.float32(0.5), 0)
+        case "align_corners":
+            position = pixels * np.float32((count - 1) / max(length - 1, 1))
+        case "asymmetric":
+            position = pixels * np.float32(count / length)
     first = np.minimum(position.astype(np.int64), count - 1)
     return first, np.minimum(first + 1, count - 1), (position - first).astype(np.float32)
 

@@ -12,7 +12,7 @@ from atrous.images import read_image, write_mask
 from atrous.inference.device import DTYPES, Precision, best_device
 from atrous.inference.label_map import label_map
 from atrous.labels import LabelSpace, Mask
-from atrous.networks.layers import resize_bilinear
+from atrous.networks.layers import ResizeMode, resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
 from atrous.visualization import colorize, overlay
 from atrous.weights.checkpoint import load_checkpoint
@@ -21,19 +21,21 @@ from atrous.weights.checkpoint import load_checkpoint
 class Prediction:
     """What a network says about one picture."""
 
-    def __init__(self, image: NDArray[np.uint8], logits: Tensor, labels: LabelSpace) -> None:
-        """Keep the picture, uint8 [H, W, 3], and the network's logits, float32 [K, h, w]."""
-        self.image, self.labels, self._logits = image, labels, logits
+    def __init__(
+        self, image: NDArray[np.uint8], logits: Tensor, labels: LabelSpace, resize: ResizeMode = "half_pixel"
+    ) -> None:
+        """Keep the picture, uint8 [H, W, 3], the network's logits, float32 [K, h, w], and how they are enlarged."""
+        self.image, self.labels, self._logits, self._resize = image, labels, logits, resize
 
     @cached_property
     def mask(self) -> Mask:
         """uint8 (uint16 above 255 classes) [H, W]: the most probable class of each pixel."""
-        return label_map(self._logits.numpy(), self.image.shape[:2], self.labels.mask_dtype)
+        return label_map(self._logits.numpy(), self.image.shape[:2], self.labels.mask_dtype, self._resize)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: the K values of a pixel sum to 1."""
-        resized = resize_bilinear(self._logits[None], self.image.shape[:2])[0]
+        resized = resize_bilinear(self._logits[None], self.image.shape[:2], self._resize)[0]
         return np.asarray(resized.softmax(dim=0).numpy(), np.float32)
 
     def overlay(self, opacity: float = 0.5) -> NDArray[np.uint8]:
@@ -93,7 +95,7 @@ class Predictor:
             raise ValueError(f"an image is an array or a path; this one is a {type(pixels).__name__}")
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
             raise ValueError(f"an image is uint8 [H, W, 3]; this one is {pixels.dtype} {list(pixels.shape)}")
-        return Prediction(pixels, self.logits(pixels), self.labels)
+        return Prediction(pixels, self.logits(pixels), self.labels, self.network.resize)
 
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8]) -> Tensor:

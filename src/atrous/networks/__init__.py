@@ -6,10 +6,11 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from atrous.config import parse
-from atrous.networks import deeplab_v1, deeplab_v2, deeplab_v3, deeplab_v3plus, lite_deeplab
+from atrous.networks import deeplab_v1, deeplab_v2, deeplab_v3, deeplab_v3plus, image_classifier, lite_deeplab
 from atrous.networks.backbones import (
     BackboneConfig,
     DRNConfig,
+    MobileNetEdgeTPUConfig,
     MobileNetV1Config,
     MobileNetV2Config,
     MobileNetV3Config,
@@ -24,8 +25,10 @@ from atrous.networks.deeplab_v2 import DeepLabV2Config
 from atrous.networks.deeplab_v3 import DeepLabV3Config
 from atrous.networks.deeplab_v3plus import DeepLabV3PlusConfig
 from atrous.networks.encoder import AuxiliaryHeadConfig
+from atrous.networks.image_classifier import ImageClassifierConfig
 from atrous.networks.layers import BatchNormConfig, apply_batch_norm
 from atrous.networks.lite_deeplab import LiteDeepLabConfig
+from atrous.networks.padding import apply_padding
 from atrous.networks.segmentation import PixelScaleConfig, SegmentationNetwork, WeightedLogits, initialize
 
 __all__ = [
@@ -39,7 +42,9 @@ __all__ = [
     "DeepLabV2Config",
     "DeepLabV3Config",
     "DeepLabV3PlusConfig",
+    "ImageClassifierConfig",
     "LiteDeepLabConfig",
+    "MobileNetEdgeTPUConfig",
     "MobileNetV1Config",
     "MobileNetV2Config",
     "MobileNetV3Config",
@@ -56,10 +61,15 @@ __all__ = [
 ]
 
 NetworkConfig = Annotated[
-    DeepLabV1Config | DeepLabV2Config | DeepLabV3Config | DeepLabV3PlusConfig | LiteDeepLabConfig,
+    DeepLabV1Config
+    | DeepLabV2Config
+    | DeepLabV3Config
+    | DeepLabV3PlusConfig
+    | LiteDeepLabConfig
+    | ImageClassifierConfig,
     Field(discriminator="kind"),
 ]
-"""A member of the family and its choices."""
+"""A member of the family, or a classifier of images, and its choices."""
 
 
 def build_network(config: NetworkConfig, num_classes: int) -> SegmentationNetwork:
@@ -77,6 +87,7 @@ def build_network(config: NetworkConfig, num_classes: int) -> SegmentationNetwor
     network = _assemble(config, num_classes)
     network.build_at = partial(_build_at, config, num_classes)
     apply_batch_norm(network, config.batch_norm)
+    apply_padding(network.backbone, config.padding)
     initialize(network)
     return network
 
@@ -94,6 +105,8 @@ def deviations(config: NetworkConfig) -> list[str]:
             return deeplab_v3plus.deviations(config)
         case LiteDeepLabConfig():
             return lite_deeplab.deviations(config)
+        case ImageClassifierConfig():
+            return image_classifier.deviations(config)
         case _:
             assert_never(config)
 
@@ -110,6 +123,8 @@ def _assemble(config: NetworkConfig, num_classes: int) -> SegmentationNetwork:
             return deeplab_v3plus.deeplab_v3plus(config, num_classes)
         case LiteDeepLabConfig():
             return lite_deeplab.lite_deeplab(config, num_classes)
+        case ImageClassifierConfig():
+            return image_classifier.image_classifier(config, num_classes)
         case _:
             assert_never(config)
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atrous.networks.convolutions import atrous_conv
-from atrous.networks.layers import ConvNormActivation, resize_bilinear
+from atrous.networks.layers import ConvNormActivation, ResizeMode, resize_bilinear
 
 
 class KeepContext(nn.Module):
@@ -32,7 +31,7 @@ class LowLevelDecoder(nn.Module):
         convolutions: How many 3x3 convolutions follow the concatenation.
         separable: Whether these are separable.
         norm_between: Whether a separable one is normalized and rectified between its two steps.
-        align_corners: Whether the context is enlarged corner pixel on corner pixel, or as areas.
+        resize: Where pixels lie on each other when the context is enlarged.
     """
 
     def __init__(
@@ -46,12 +45,12 @@ class LowLevelDecoder(nn.Module):
         convolutions: int = 2,
         separable: bool = False,
         norm_between: bool = True,
-        align_corners: bool = False,
+        resize: ResizeMode = "half_pixel",
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
         self.level = level
-        self.align_corners = align_corners
+        self.resize = resize
         self.low_level = ConvNormActivation(finest_channels, low_level_channels)
         self.refine = nn.Sequential()
         channels = context_channels + low_level_channels
@@ -67,11 +66,7 @@ class LowLevelDecoder(nn.Module):
             levels: The backbone's levels, fine to coarse.
         """
         low_level = self.low_level(levels[self.level])
-        size = low_level.shape[-2:]
-        if self.align_corners:
-            context = F.interpolate(context, size=size, mode="bilinear", align_corners=True)
-        else:
-            context = resize_bilinear(context, size)
+        context = resize_bilinear(context, low_level.shape[-2:], self.resize)
         refined: Tensor = self.refine(torch.cat([context, low_level], dim=1))
         return refined
 
@@ -106,16 +101,18 @@ class ConcatenateLevel(nn.Module):
 
     Args:
         level: Which of the backbone's levels, fine to coarse.
+        resize: Where pixels lie on each other when the context is enlarged.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, resize: ResizeMode = "half_pixel") -> None:
         super().__init__()
         self.level = level
+        self.resize = resize
 
     def forward(self, context: Tensor, levels: Sequence[Tensor]) -> Tensor:
         """Return features [B, channels of context and level, h, w] at the size of the level."""
         finer = levels[self.level]
-        return torch.cat([resize_bilinear(context, finer.shape[-2:]), finer], dim=1)
+        return torch.cat([resize_bilinear(context, finer.shape[-2:], self.resize), finer], dim=1)
 
 
 class BoundaryRefinement(nn.Module):

@@ -70,7 +70,9 @@ def deeplab_v1(config: DeepLabV1Config, num_classes: int) -> SegmentationNetwork
         )
         classifier = nn.Conv2d(context.out_channels, num_classes, kernel_size=1)
     pixels = build_pixels(config.pixels)
-    return SegmentationNetwork(pixels, backbone, context, KeepContext(), classifier, loss_size=config.loss_size)
+    return SegmentationNetwork(
+        pixels, backbone, context, KeepContext(), classifier, loss_size=config.loss_size, resize=config.resize
+    )
 
 
 def deviations(config: DeepLabV1Config) -> list[str]:

@@ -31,13 +31,13 @@ class DeepLabV2Config(FamilyConfig):
     kind: Literal["deeplab_v2"] = "deeplab_v2"
     backbone: BackboneConfig = ResNetConfig(depth=101, stem="caffe", stride_in="1x1")
     output_stride: OutputStride = 8
-    rates: Annotated[tuple[Count, ...], Field(min_length=1)] = (6, 12, 18, 24)
+    rates: Annotated[tuple[Count, ...], Field(min_length=1, max_length=32)] = (6, 12, 18, 24)
     """Of the classifiers whose logits are added, stated for output stride 8; 12 alone is the large field of view."""
     hidden_channels: Count | None = None
     """Of an fc6 and fc7 before each classifier, 1024 on VGG-16; none: 3x3 classifiers, as on ResNet-101."""
     dropout: Fraction = 0.5
     """Share of the values of fc6 and fc7 that is dropped in training."""
-    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0, 0.75, 0.5)
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1, max_length=16)] = (1.0, 0.75, 0.5)
     """Of the image, beginning with 1; the largest logit of each class and place is the answer (section 4.1), and the
     loss is the sum over that and the scales. 1 alone is the network without this."""
     loss_size: LossSize = "logits"
@@ -68,7 +68,14 @@ def deeplab_v2(config: DeepLabV2Config, num_classes: int) -> SegmentationNetwork
         classifier = nn.Conv2d(context.out_channels, num_classes, kernel_size=1)
     pixels = build_pixels(config.pixels)
     return SegmentationNetwork(
-        pixels, backbone, context, KeepContext(), classifier, scales=config.scales, loss_size=config.loss_size
+        pixels,
+        backbone,
+        context,
+        KeepContext(),
+        classifier,
+        scales=config.scales,
+        loss_size=config.loss_size,
+        resize=config.resize,
     )
 
 

@@ -35,6 +35,17 @@ def deeplab_v3(config: DeepLabV3Config, num_classes: int) -> SegmentationNetwork
         nn.Conv2d(context.out_channels, num_classes, kernel_size=1),
         refinement=build_refinement(config, num_classes),
         auxiliary=build_auxiliary(config, num_classes),
+        resize=config.resize,
+    )
+
+
+def first_unit_keeps_half(backbone: ResNetConfig, output_stride: int) -> tuple[bool, str]:
+    """Say that the last stage begins at half the paper's rate, with the condition under which it does."""
+    lost_in_3x3 = backbone.stride_in == "3x3" and backbone.lost_stride == "keeps_rate"
+    return (
+        output_stride < 32 and lost_in_3x3 and backbone.stride_unit == "first",
+        "the 3x3 convolution that lost its stride keeps its rate, so that the last stage begins at half the rate "
+        "that the paper's multi-grid gives it",
     )
 
 
@@ -54,6 +65,7 @@ def deviations(config: DeepLabV3Config) -> list[str]:
                     backbone.multi_grid != (1, 2, 4),
                     f"multi-grid {list(backbone.multi_grid)} in the last stage, where the paper's best has [1, 2, 4]",
                 ),
+                first_unit_keeps_half(backbone, config.output_stride),
             ]
         ),
         *encoder_deviations(config),

@@ -33,9 +33,6 @@ class DeepLabV3PlusConfig(EncoderConfig):
     decoder_channels: Count = 256
     decoder_convolutions: Count = 2
     """How many 3x3 convolutions follow each fusion; the paper's table 2 tries 1, 2 and 3."""
-    align_corners: bool = False
-    """How the decoder enlarges the context: corner pixel on corner pixel, as the weights of TensorFlow and SMP want it,
-    or as areas. The last resize, to the image, always takes pixels as areas."""
 
     @model_validator(mode="after")
     def _low_levels_exist(self) -> Self:
@@ -69,6 +66,7 @@ def deeplab_v3plus(config: DeepLabV3PlusConfig, num_classes: int) -> Segmentatio
         nn.Conv2d(channels, num_classes, kernel_size=1),
         refinement=build_refinement(config, num_classes),
         auxiliary=build_auxiliary(config, num_classes),
+        resize=config.resize,
     )
 
 
@@ -92,7 +90,7 @@ def build_decoder(
             convolutions=config.decoder_convolutions,
             separable=config.separable,
             norm_between=config.separable_norm,
-            align_corners=config.align_corners,
+            resize=config.resize,
         )
         stages.append(stage)
     match stages:

@@ -32,7 +32,7 @@ class AuxiliaryHeadConfig(Config):
 class EncoderConfig(FamilyConfig):
     """The choices of the encoder."""
 
-    rates: tuple[Count, ...] = (6, 12, 18)
+    rates: Annotated[tuple[Count, ...], Field(max_length=32)] = (6, 12, 18)
     """Of the 3x3 branches, stated for output stride 16; doubled at 8 (DeepLabv3, section 3.3), halved at 32."""
     context_channels: Count = 256
     separable: bool = False
@@ -41,7 +41,7 @@ class EncoderConfig(FamilyConfig):
     """Whether a separable convolution is normalized and rectified between its two steps."""
     head_convolution: bool = False
     """Whether a 3x3 convolution follows the ASPP, as in torchvision and SMP."""
-    cell: tuple[CellBranch, ...] | None = None
+    cell: Annotated[tuple[CellBranch, ...], Field(max_length=64)] | None = None
     """A dense prediction cell in place of the ASPP, as a table of its branches; `rates` is then not used."""
     dropout: Fraction = 0.1
     """Share of the context's values that is dropped in training."""
@@ -112,6 +112,7 @@ def build_context(config: EncoderConfig) -> ASPP | DensePredictionCell:
         separable=config.separable,
         norm_between=config.separable_norm,
         dropout=config.dropout,
+        resize=config.resize,
     )
 
 
@@ -140,6 +141,10 @@ def encoder_deviations(config: EncoderConfig) -> list[str]:
             (
                 config.cell is not None and config.cell != PUBLISHED_CELL,
                 "another dense prediction cell than the published one",
+            ),
+            (
+                any(branch.op == "pyramid_pooling" for branch in config.cell or ()),
+                "pyramid pooling over a grid of cells, where the authors' code has windows of that share at stride 1",
             ),
             (config.output_stride == 4, "output stride 4, where the papers have 8 and 16"),
             (config.context_channels != 256, f"{config.context_channels} context channels, where the papers have 256"),

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from atrous.config import Config
 from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone, require_output_stride
-from atrous.networks.layers import BatchNormConfig
+from atrous.networks.layers import BatchNormConfig, ResizeMode
+from atrous.networks.padding import Padding
 from atrous.networks.segmentation import PixelScale, PixelScaleConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -27,6 +28,18 @@ class FamilyConfig(Config):
     pixels: PixelScaleConfig = PixelScaleConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
     """How batch normalization runs, in the whole network."""
+    padding: Padding = "symmetric"
+    """How the backbone pads where it strides: alike on both sides, or, for weights from TensorFlow, as its SAME does,
+    which puts the odd pixel of an even size at the bottom and right."""
+    resize: ResizeMode = "half_pixel"
+    """Where pixels lie on each other when features and logits are resized: as areas, or, for weights from elsewhere,
+    corner pixel on corner pixel (align_corners) or first pixel on first pixel (asymmetric)."""
+
+    @model_validator(mode="after")
+    def _padding_is_ours(self) -> Self:
+        if self.padding == "same" and self.backbone.kind in ("timm", "vgg16"):
+            raise ValueError(f"`padding` same is not for a backbone of kind {self.backbone.kind}: take symmetric")
+        return self
 
     @model_validator(mode="after")
     def _backbone_can_have_the_stride(self) -> Self:

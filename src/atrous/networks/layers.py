@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from atrous.config import Config
+from atrous.networks.padding import Conv2d
 
 Activation = type[nn.ReLU] | type[nn.ReLU6] | type[nn.Hardswish] | type[nn.Identity]
 
@@ -135,7 +136,7 @@ def to_sync_batch_norm(network: nn.Module) -> nn.Module:
     return network
 
 
-class DepthwiseConv(nn.Conv2d):
+class DepthwiseConv(Conv2d):
     """A convolution within each channel, which trains in mixed precision at the speed it should.
 
     Its values are those of `nn.Conv2d`, and so are its parameters.
@@ -177,7 +178,7 @@ class ConvNormActivation(nn.Sequential):
         groups: int = 1,
         activation: Activation = nn.ReLU,
     ) -> None:
-        convolution_type = DepthwiseConv if groups == in_channels > 1 else nn.Conv2d
+        convolution_type = DepthwiseConv if groups == in_channels > 1 else Conv2d
         convolution = convolution_type(
             in_channels,
             out_channels,
@@ -224,9 +225,18 @@ class AtrousSeparableConv(nn.Sequential):
         super().__init__(OrderedDict[str, nn.Module](depthwise=depthwise, pointwise=pointwise))
 
 
-def resize_bilinear(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Return [B, C, H, W] at another (height, width); pixels are areas (`align_corners=False`)."""
-    height_and_width = list(size)
-    if list(x.shape[-2:]) == height_and_width:
+ResizeMode = Literal["half_pixel", "align_corners", "asymmetric"]
+"""Where the pixels of two sizes lie on each other: as areas (torch, OpenCV), corner pixel on corner pixel (TensorFlow's
+research/deeplab, SMP), or first pixel on first pixel and the others at multiples of the factor (tflite's default)."""
+
+
+def resize_bilinear(x: Tensor, size: Sequence[int], mode: ResizeMode = "half_pixel") -> Tensor:
+    """Return [B, C, H, W] at another (height, width), with bilinear weights."""
+    height, width = size
+    if list(x.shape[-2:]) == [height, width]:
         return x
-    return F.interpolate(x, size=height_and_width, mode="bilinear", align_corners=False)
+    if mode != "asymmetric":
+        return F.interpolate(x, size=[height, width], mode="bilinear", align_corners=mode == "align_corners")
+    # With one more pixel on both sides of the equation, multiples of the factor are corners on corners.
+    one_more = F.pad(x, (0, 1, 0, 1), mode="replicate")
+    return resize_bilinear(one_more, (height + 1, width + 1), "align_corners")[..., :height, :width].contiguous()

@@ -35,8 +35,9 @@ def lite_deeplab(config: LiteDeepLabConfig, num_classes: int) -> SegmentationNet
         build_pixels(config.pixels),
         build_backbone(config.backbone, config.output_stride),
         LiteASPP(levels.channels[-1], config.context_channels),
-        ConcatenateLevel(level),
+        ConcatenateLevel(level, config.resize),
         nn.Conv2d(config.context_channels + levels.channels[level], num_classes, kernel_size=1),
+        resize=config.resize,
     )
 
 

@@ -12,7 +12,7 @@ from atrous.config import Config
 from atrous.networks.backbones import Backbone
 from atrous.networks.context import ASPPClassifiers
 from atrous.networks.decoders import AuxiliaryHead
-from atrous.networks.layers import resize_bilinear
+from atrous.networks.layers import ResizeMode, resize_bilinear
 
 ChannelOrder = Literal["rgb", "bgr"]
 LossSize = Literal["image", "logits"]
@@ -87,6 +87,7 @@ class SegmentationNetwork(nn.Module):
         scales: At which sizes of the image the network answers, beginning with 1; the largest logit of each class and
             place is the answer (Chen et al. 2016, arXiv:1606.00915, section 4.1).
         loss_size: The size at which the loss compares, that of the image or that of the logits.
+        resize: Where pixels lie on each other when logits are resized.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class SegmentationNetwork(nn.Module):
         auxiliary: AuxiliaryHead | None = None,
         scales: Sequence[float] = (1.0,),
         loss_size: LossSize = "image",
+        resize: ResizeMode = "half_pixel",
     ) -> None:
         super().__init__()
         self.pixels = pixels
@@ -112,6 +114,7 @@ class SegmentationNetwork(nn.Module):
         self.auxiliary = auxiliary
         self.scales = tuple(scales)
         self.loss_size = loss_size
+        self.resize = resize
         self.num_classes = classifier.out_channels
         self.build_at: Callable[[int], SegmentationNetwork] | None = None
         """Builds the same choices at another output stride; whoever builds a network from a config sets it."""
@@ -124,11 +127,11 @@ class SegmentationNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return logits, float32 [B, K, H, W], for float RGB [B, 3, H, W] in 0..1, of any size."""
         logits = _float_planes(self.low_resolution_logits(image))
-        return resize_bilinear(logits, image.shape[-2:])
+        return resize_bilinear(logits, image.shape[-2:], self.resize)
 
     def low_resolution_logits(self, image: Tensor) -> Tensor:
         """Return the logits [B, K, h, w] at the size in which they are computed, before they are resized."""
-        return largest([self._logits(levels) for levels in self._pyramid(image)])
+        return largest([self._logits(levels) for levels in self._pyramid(image)], self.resize)
 
     def training_logits(self, image: Tensor) -> list[WeightedLogits]:
         """Return all that the loss is summed over: the network's answer, that of each scale, the auxiliary one.
@@ -139,7 +142,7 @@ class SegmentationNetwork(nn.Module):
         of_scales = [self._logits(levels) for levels in pyramid]
         outputs = [(logits, 1.0) for logits in of_scales]
         if len(of_scales) > 1:
-            outputs.insert(0, (largest(of_scales), 1.0))
+            outputs.insert(0, (largest(of_scales, self.resize), 1.0))
         if self.auxiliary is not None:
             outputs.append((self.auxiliary(pyramid[0]), self.auxiliary.weight))
         return [WeightedLogits(self._for_the_loss(logits, image), weight) for logits, weight in outputs]
@@ -170,7 +173,8 @@ class SegmentationNetwork(nn.Module):
         pixels = self.pixels(image)
         height, width = pixels.shape[-2:]
         sizes = [(math.ceil(height * scale), math.ceil(width * scale)) for scale in self.scales[1:]]
-        return [self.backbone(scaled) for scaled in (pixels, *(resize_bilinear(pixels, size) for size in sizes))]
+        smaller = [resize_bilinear(pixels, size, self.resize) for size in sizes]
+        return [self.backbone(scaled) for scaled in (pixels, *smaller)]
 
     def _logits(self, levels: Sequence[Tensor]) -> Tensor:
         context = self.context(levels[-1])
@@ -179,14 +183,14 @@ class SegmentationNetwork(nn.Module):
 
     def _for_the_loss(self, logits: Tensor, image: Tensor) -> Tensor:
         logits = _float_planes(logits)
-        return resize_bilinear(logits, image.shape[-2:]) if self.loss_size == "image" else logits
+        return resize_bilinear(logits, image.shape[-2:], self.resize) if self.loss_size == "image" else logits
 
 
-def largest(logits: Sequence[Tensor]) -> Tensor:
+def largest(logits: Sequence[Tensor], resize: ResizeMode = "half_pixel") -> Tensor:
     """Return the largest logit of each class and place, at the size of the first."""
     answer, *others = logits
     for other in others:
-        answer = torch.maximum(answer, resize_bilinear(other, answer.shape[-2:]))
+        answer = torch.maximum(answer, resize_bilinear(other, answer.shape[-2:], resize))
     return answer
 
 

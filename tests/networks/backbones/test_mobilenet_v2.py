@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from atrous.networks.backbones.mobilenet_v2 import MobileNetV2, scaled_channels
+from atrous.networks.backbones.mobilenet_v2 import MobileNetV2, MobileNetV2Config, scaled_channels
 from atrous.networks.layers import BatchNormConfig, apply_batch_norm
 from tests.networks.backbones.oracle import answers_of, weights_of
 from tests.networks.backbones.test_resnet import assert_levels_agree, random_image
@@ -50,7 +50,7 @@ def timm_name(name: str) -> str:
 
 def copy_of(theirs: nn.Module, renamed: Callable[[str], str], width: float, output_stride: int) -> MobileNetV2:
     randomize(theirs)
-    ours = MobileNetV2(width, output_stride).eval()
+    ours = MobileNetV2(MobileNetV2Config(width=width), output_stride).eval()
     ours.load_state_dict({name: theirs.state_dict()[renamed(name)] for name in ours.state_dict()})
     return ours
 
@@ -93,7 +93,7 @@ def test_atrous_features_agree_with_transformers(output_stride: int) -> None:
     # With TensorFlow's padding, even sizes would be padded at the right and below only.
     config = transformers.MobileNetV2Config(output_stride=output_stride, tf_padding=False)
     theirs = transformers.MobileNetV2Model(config, add_pooling_layer=False)
-    ours = MobileNetV2(1.0, output_stride)
+    ours = MobileNetV2(MobileNetV2Config(), output_stride)
     apply_batch_norm(ours, BatchNormConfig(epsilon=config.layer_norm_eps))
     # Theirs count the stem's three convolutions as one layer and end with the 1280 channels of the classifier.
     source = list(weights_of(theirs).values())
@@ -107,7 +107,7 @@ def test_it_has_the_parameters_of_torchvision_but_for_its_classification_layers(
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
         theirs = models.mobilenet_v2().features[:-1].state_dict()
-        ours = MobileNetV2(1.0, 16).state_dict()
+        ours = MobileNetV2(MobileNetV2Config(), 16).state_dict()
     expected = {f"features.{name}": tensor.shape for name, tensor in theirs.items()}
     assert {torchvision_name(name): tensor.shape for name, tensor in ours.items()} == expected
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from atrous.networks.backbones.resnet import Depth, ResNet
+from atrous.networks.backbones.resnet import Depth, ResNet, ResNetConfig
 from tests.networks.backbones.oracle import parameters_with_classifier
 from tests.networks.randomness import randomize
 
@@ -25,7 +25,7 @@ def renamed(name: str) -> str:
 
 def copy_of(theirs: nn.Module, depth: Depth, output_stride: int) -> ResNet:
     randomize(theirs)
-    ours = ResNet(depth, output_stride).eval()
+    ours = ResNet(ResNetConfig(depth=depth), output_stride).eval()
     ours.load_state_dict({name: theirs.state_dict()[renamed(name)] for name in ours.state_dict()})
     return ours
 
@@ -45,7 +45,7 @@ def test_every_depth_has_the_tensors_of_torchvision(depth: Depth) -> None:
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
         theirs = getattr(models, f"resnet{depth}")().state_dict()
-        ours = ResNet(depth, 32).state_dict()
+        ours = ResNet(ResNetConfig(depth=depth), 32).state_dict()
     expected = {name: tensor.shape for name, tensor in theirs.items() if not name.startswith("fc.")}
     assert {renamed(name): tensor.shape for name, tensor in ours.items()} == expected
 
@@ -101,7 +101,7 @@ def test_strides_in_the_first_convolution_agree_with_torchvision_so_changed() ->
     stages = [theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4]
     for stage in stages:
         stage[0].conv1.stride, stage[0].conv2.stride = stage[0].conv2.stride, (1, 1)
-    ours = ResNet(50, 32, stem="caffe", stride_in="1x1").eval()
+    ours = ResNet(ResNetConfig(stem="caffe", stride_in="1x1"), 32).eval()
     ours.load_state_dict({name: theirs.state_dict()[renamed(name)] for name in ours.state_dict()})
     image = random_image((64, 61))  # at which Caffe's pool makes 32 pixels 17
     x = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(image))))
@@ -119,7 +119,7 @@ def test_the_stem_of_deeplab_agrees_with_the_deep_stem_of_timm() -> None:
     # timm's "deep" stem of width 64 is DeepLab's: three 3x3 convolutions to 64, 64 and 128 channels.
     theirs = timm.create_model("resnet50", stem_type="deep", stem_width=64, features_only=True, out_indices=(1,)).eval()
     randomize(theirs)
-    ours = ResNet(50, 32, stem="deeplab").eval()
+    ours = ResNet(ResNetConfig(stem="deeplab"), 32).eval()
     source = theirs.state_dict()
     names = {"convolution": ("conv1.0", "conv1.3", "conv1.6"), "norm": ("conv1.1", "conv1.4", "bn1")}
     state = {}
@@ -143,7 +143,7 @@ def test_multi_grid_agrees_with_torchvision_given_the_same_rates() -> None:
     for unit, rate in zip(resnet.layer4, (1, 4, 8), strict=True):
         unit.conv2.dilation = unit.conv2.padding = (rate, rate)
     randomize(resnet)
-    ours = ResNet(50, 16, multi_grid=(1, 2, 4)).eval()
+    ours = ResNet(ResNetConfig(multi_grid=(1, 2, 4)), 16).eval()
     ours.load_state_dict({name: resnet.state_dict()[renamed(name)] for name in ours.state_dict()})
     image = random_image((67, 45))
     x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(image))))
@@ -154,5 +154,5 @@ def test_multi_grid_agrees_with_torchvision_given_the_same_rates() -> None:
 @pytest.mark.parametrize(("depth", "millions"), [(18, 11.69), (34, 21.80), (50, 25.56), (101, 44.55), (152, 60.19)])
 def test_it_has_the_published_parameters_with_the_classifier_of_imagenet(depth: Depth, millions: float) -> None:
     with torch.device("meta"):
-        backbone = ResNet(depth, 16)
+        backbone = ResNet(ResNetConfig(depth=depth), 16)
     assert round(parameters_with_classifier(backbone, backbone.channels[-1]) / 1e6, 2) == millions

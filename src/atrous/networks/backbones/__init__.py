@@ -8,6 +8,7 @@ from atrous.networks.backbones.backbone import Backbone
 from atrous.networks.backbones.bands import adapt_input_channels
 from atrous.networks.backbones.drn import DRN, DRNConfig
 from atrous.networks.backbones.from_timm import TimmBackbone, TimmConfig, require_timm_output_stride
+from atrous.networks.backbones.mobilenet_edgetpu import MobileNetEdgeTPU, MobileNetEdgeTPUConfig
 from atrous.networks.backbones.mobilenet_v1 import MobileNetV1, MobileNetV1Config
 from atrous.networks.backbones.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from atrous.networks.backbones.mobilenet_v3 import MobileNetV3, MobileNetV3Config
@@ -19,6 +20,7 @@ __all__ = [
     "Backbone",
     "BackboneConfig",
     "DRNConfig",
+    "MobileNetEdgeTPUConfig",
     "MobileNetV1Config",
     "MobileNetV2Config",
     "MobileNetV3Config",
@@ -39,6 +41,7 @@ BackboneConfig = Annotated[
     | MobileNetV1Config
     | MobileNetV2Config
     | MobileNetV3Config
+    | MobileNetEdgeTPUConfig
     | TimmConfig,
     Field(discriminator="kind"),
 ]
@@ -59,14 +62,7 @@ def build_backbone(config: BackboneConfig, output_stride: int) -> Backbone:
         case VGG16Config():
             return VGG16(output_stride, config.pools, config.in_channels)
         case ResNetConfig():
-            return ResNet(
-                config.depth,
-                output_stride,
-                stem=config.stem,
-                stride_in=config.stride_in,
-                multi_grid=config.multi_grid,
-                in_channels=config.in_channels,
-            )
+            return ResNet(config, output_stride)
         case XceptionConfig():
             return Xception(config.depth, output_stride, config.multi_grid, config.in_channels)
         case DRNConfig():
@@ -74,9 +70,11 @@ def build_backbone(config: BackboneConfig, output_stride: int) -> Backbone:
         case MobileNetV1Config():
             return MobileNetV1(config.width, output_stride, config.in_channels)
         case MobileNetV2Config():
-            return MobileNetV2(config.width, output_stride, config.in_channels)
+            return MobileNetV2(config, output_stride)
         case MobileNetV3Config():
             return MobileNetV3(config, output_stride)
+        case MobileNetEdgeTPUConfig():
+            return MobileNetEdgeTPU(config, output_stride)
         case TimmConfig():
             return TimmBackbone(config, output_stride)
         case _:

@@ -1,7 +1,8 @@
 """MobileNetV2: a light backbone of inverted residual blocks."""
 
 from collections import OrderedDict
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ class MobileNetV2Config(Config):
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
     width: float = Field(default=1.0, gt=0)
     """Multiplies the channels of all layers; the paper's "width multiplier"."""
+    level: Literal["block", "depthwise"] = "block"
+    """What a level is, but for the deepest: the end of its last block, or what the depthwise convolution of that block
+    finds, as in the decoder of research/deeplab."""
     in_channels: Bands = 3
     """Bands of the picture."""
 
@@ -57,7 +61,18 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, out_channels, H, W] for [B, in_channels, H, W], smaller by the stride."""
-        y: Tensor = self.layers(x)
+        return self.narrow(x, self.look_around(x))
+
+    def look_around(self, x: Tensor) -> Tensor:
+        """Return what the depthwise convolution finds, in the channels of the expansion."""
+        *layers, _ = self.layers.children()
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    def narrow(self, x: Tensor, found: Tensor) -> Tensor:
+        """Return the output for the input and what was found in it."""
+        y: Tensor = self.layers.get_submodule("project")(found)
         if self.residual:
             y += x
         return y
@@ -69,15 +84,15 @@ class MobileNetV2(Backbone):
     Source: Sandler et al. 2018, arXiv:1801.04381, table 2.
 
     Args:
-        width: Multiplies the channels of all layers.
+        config: Its choices.
         output_stride: Pixels of the image per pixel of the deepest features: 4, 8, 16 or 32.
-        in_channels: Bands of the image.
     """
 
-    def __init__(self, width: float, output_stride: int, in_channels: int = 3) -> None:
+    def __init__(self, config: MobileNetV2Config, output_stride: int) -> None:
         super().__init__()
+        width = config.width
         channels = scaled_channels(32, width)
-        self.stem = ConvNormActivation(in_channels, channels, 3, stride=2, activation=nn.ReLU6)
+        self.stem = ConvNormActivation(config.in_channels, channels, 3, stride=2, activation=nn.ReLU6)
         self.levels = nn.ModuleList()
         self.channels = self.strides = ()
         strides_into_rates = StridesIntoRates(output_stride, stride=2)
@@ -91,19 +106,25 @@ class MobileNetV2(Backbone):
                     residual = stride == 1 and channels == out_channels
                     step = strides_into_rates.step(stride)
                     blocks.append(InvertedResidual(channels, out_channels, stage.expansion, step, residual=residual))
-                    channels = out_channels
+                    hidden, channels = channels * stage.expansion, out_channels
             self.levels.append(blocks)
-            self.channels += (channels,)
+            self.channels += (hidden if config.level == "depthwise" else channels,)
             self.strides += (strides_into_rates.stride,)
+        self.channels = (*self.channels[:-1], channels)
+        self.levels_are_depthwise = config.level == "depthwise"
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the levels of features, fine to coarse."""
         x = self.stem(image)
         levels = []
         for level in self.levels:
-            x = level(x)
-            levels.append(x)
-        return levels
+            *blocks, last = cast(Iterable[InvertedResidual], level.children())
+            for block in blocks:
+                x = block(x)
+            found = last.look_around(x)
+            x = last.narrow(x, found)
+            levels.append(found if self.levels_are_depthwise else x)
+        return [*levels[:-1], x]
 
 
 def scaled_channels(channels: int, width: float) -> int:

@@ -1,6 +1,7 @@
 """ResNet: a deep backbone of residual blocks."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self, cast
 
 import torch.nn.functional as F
 from pydantic import Field, model_validator
@@ -11,10 +12,13 @@ from atrous.networks.backbones.atrous import Step, StridesIntoRates
 from atrous.networks.backbones.backbone import Backbone
 from atrous.networks.backbones.bands import Bands
 from atrous.networks.layers import ConvNormActivation
+from atrous.networks.padding import MaxPool2d
 
 Depth = Literal[18, 34, 50, 101, 152]
 Stem = Literal["torchvision", "caffe", "deeplab"]
 StrideIn = Literal["3x3", "1x1"]
+StrideUnit = Literal["first", "last"]
+LostStride = Literal["keeps_rate", "doubles_rate"]
 Rate = Annotated[int, Field(ge=1)]
 
 
@@ -30,6 +34,12 @@ class ResNetConfig(Config):
     stride_in: StrideIn = "3x3"
     """Which convolution of a bottleneck strides: the 3x3 as in torchvision, or the first 1x1 as in the paper and in
     Caffe, and so in DeepLab v2."""
+    stride_unit: StrideUnit = "first"
+    """Which unit of a stage strides: its first, as in the paper, or the last one of each stage but the last, as in
+    TensorFlow's; a level is then what the unit before finds, before it is added, as in research/deeplab."""
+    lost_stride: LostStride = "keeps_rate"
+    """The rate of a 3x3 convolution that loses its stride: the one it had, so that all output strides compute the same
+    features, or already the doubled one of all that follow, as in SMP's networks."""
     multi_grid: tuple[Rate, ...] = (1, 1, 1)
     """Multiplies the rates of the units of the last stage, one number for each (DeepLabv3, section 3.2.2)."""
     in_channels: Bands = 3
@@ -38,6 +48,11 @@ class ResNetConfig(Config):
     @model_validator(mode="after")
     def _choices_fit_the_depth(self) -> Self:
         block, counts = _LAYOUTS[self.depth]
+        if self.stride_unit == "last" and block is BasicBlock:
+            raise ValueError(
+                f"`stride_unit` last is TensorFlow's layout of bottlenecks, but depth {self.depth} has none: take "
+                "first, or depth 50, 101 or 152"
+            )
         if self.stride_in == "1x1" and block is BasicBlock:
             raise ValueError(
                 f"the blocks of depth {self.depth} have no 1x1 convolution to stride in: take `stride_in` 3x3, or "
@@ -60,14 +75,17 @@ class _Block(nn.Module):
         super().__init__()
         out_channels = width * self.expansion
         self.layers = layers
-        # Every strided block of a ResNet also widens, so the channels alone tell; the parameters are then
-        # the same at every output stride.
-        self.shortcut: nn.Module = nn.Identity()
+        # A strided block also widens, or, in TensorFlow's layout, takes every other pixel as it is. So the channels
+        # alone tell, and the parameters are the same at every output stride.
+        self.shortcut: nn.Module = nn.MaxPool2d(1, step.stride) if step.stride > 1 else nn.Identity()
         if in_channels != out_channels:
             self.shortcut = ConvNormActivation(in_channels, out_channels, stride=step.stride, activation=nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual: Tensor = self.layers(x)
+        return self.add(x, self.layers(x))
+
+    def add(self, x: Tensor, residual: Tensor) -> Tensor:
+        """Return the output for the input and what the layers found in it, which is overwritten."""
         residual += self.shortcut(x)
         return F.relu(residual, inplace=True)
 
@@ -115,54 +133,63 @@ class ResNet(Backbone):
     convolution is the very one that lost its stride, and so keeps half of that: 1, 4, 8.
 
     Args:
-        depth: Layers with weights in the classification network.
+        config: Its choices.
         output_stride: Pixels of the image per pixel of the deepest features: 4, 8, 16 or 32. At 4 all stages run at
             the stride of the first one, at rates up to 8.
-        stem: How it begins.
-        stride_in: Which convolution of a bottleneck strides.
-        multi_grid: Multiplies the rates of the units of the last stage; all ones for no change.
-        in_channels: Bands of the image.
     """
 
-    def __init__(
-        self,
-        depth: Depth,
-        output_stride: int,
-        *,
-        stem: Stem = "torchvision",
-        stride_in: StrideIn = "3x3",
-        multi_grid: tuple[int, ...] = (1, 1, 1),
-        in_channels: int = 3,
-    ) -> None:
+    def __init__(self, config: ResNetConfig, output_stride: int) -> None:
         super().__init__()
-        block, counts = _LAYOUTS[depth]
+        block, counts = _LAYOUTS[config.depth]
         widths = (64, 128, 256, 512)
-        self.stem, before = _stem(stem, in_channels)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=stem == "caffe")
+        self.stem, before = _stem(config.stem, config.in_channels)
+        self.pool = MaxPool2d(3, stride=2, padding=1, ceil_mode=config.stem == "caffe")
         self.stages = nn.ModuleList()
         self.channels = tuple(width * block.expansion for width in widths)
         self.strides = ()
+        self.levels_are_residuals = config.stride_unit == "last"
         strides_into_rates = StridesIntoRates(output_stride, stride=4)
         grids = [(1,) * count for count in counts]
-        if set(multi_grid) != {1}:
-            grids[-1] = multi_grid
-        for width, stride, grid in zip(widths, (1, 2, 2, 2), grids, strict=True):
+        if set(config.multi_grid) != {1}:
+            grids[-1] = config.multi_grid
+        for number, (width, grid) in enumerate(zip(widths, grids, strict=True)):
             blocks = nn.Sequential()
             for index, times in enumerate(grid):
-                step = strides_into_rates.step(stride if index == 0 else 1).times(times)
-                blocks.append(block(before, width, step, stride_in))
+                before_stride = strides_into_rates.stride
+                step = strides_into_rates.step(_unit_stride(config.stride_unit, number, index, len(grid))).times(times)
+                if config.lost_stride == "doubles_rate":
+                    step = step._replace(rate=step.next_rate)
+                blocks.append(block(before, width, step, config.stride_in))
                 before = width * block.expansion
             self.stages.append(blocks)
-            self.strides += (strides_into_rates.stride,)
+            self.strides += (before_stride if self.levels_are_residuals else strides_into_rates.stride,)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the levels of features, fine to coarse."""
         x = self.pool(self.stem(image))
         levels = []
         for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
+            x, level = self._through(stage, x)
+            levels.append(level)
         return levels
+
+    def _through(self, stage: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what a stage hands on, and its level."""
+        if not self.levels_are_residuals or stage is self.stages[-1]:
+            x = stage(x)
+            return x, x
+        *units, before_stride, striding = cast(Iterable[_Block], stage.children())
+        for unit in units:
+            x = unit(x)
+        level = before_stride.layers(x)
+        return striding(before_stride.add(x, level.clone())), level
+
+
+def _unit_stride(unit: StrideUnit, stage: int, index: int, count: int) -> int:
+    """The stride of a unit: 2 once in each stage but the first, or but the last."""
+    if unit == "first":
+        return 2 if stage > 0 and index == 0 else 1
+    return 2 if stage < 3 and index == count - 1 else 1
 
 
 def _stem(stem: Stem, in_channels: int) -> tuple[nn.Sequential, int]:

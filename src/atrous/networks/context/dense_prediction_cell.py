@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from atrous.config import Config
 from atrous.networks.convolutions import RatePair, atrous_conv
-from atrous.networks.layers import ConvNormActivation, resize_bilinear
+from atrous.networks.layers import ConvNormActivation, ResizeMode, resize_bilinear
 
 Count = Annotated[int, Field(ge=1)]
 FEATURES = -1
@@ -82,6 +82,7 @@ class DensePredictionCell(nn.Module):
         separable: Whether convolutions larger than 1x1 are atrous separable ones, as in the paper.
         norm_between: Whether a separable one is normalized and rectified between its two steps.
         dropout: Share of the concatenation's values that is dropped in training.
+        resize: Where pixels lie on each other when the means of a grid are enlarged.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class DensePredictionCell(nn.Module):
         separable: bool = True,
         norm_between: bool = True,
         dropout: float = 0.1,
+        resize: ResizeMode = "half_pixel",
     ) -> None:
         super().__init__()
         require_a_cell(branches)
@@ -103,7 +105,7 @@ class DensePredictionCell(nn.Module):
         for branch, rate in zip(branches, rates, strict=True):
             channels = in_channels if branch.input == FEATURES else out_channels
             self.branches.append(
-                PyramidPooling(channels, out_channels, branch.target_size)
+                PyramidPooling(channels, out_channels, branch.target_size, resize)
                 if branch.op == "pyramid_pooling"
                 else atrous_conv(
                     channels,
@@ -133,14 +135,18 @@ class PyramidPooling(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the result.
         grid: Rows and columns of cells.
+        resize: Where pixels lie on each other when the means are enlarged.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, grid: tuple[int, int]) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, grid: tuple[int, int], resize: ResizeMode = "half_pixel"
+    ) -> None:
         super().__init__()
         self.grid = grid
+        self.resize = resize
         self.projection = ConvNormActivation(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, out_channels, H, W] for [B, in_channels, H, W]."""
         projected: Tensor = self.projection(F.adaptive_avg_pool2d(x, self.grid))
-        return resize_bilinear(projected, x.shape[-2:])
+        return resize_bilinear(projected, x.shape[-2:], self.resize)
