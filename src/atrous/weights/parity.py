@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pydantic import Field
 from torch import Tensor
 
 from atrous.config import Config
@@ -35,7 +36,7 @@ class ParityReport(Config):
     """What has its place but not its shape, with both shapes."""
     ignored: tuple[str, ...] = ()
     """Tensors that mean nothing to a network that predicts, such as those of the optimizer."""
-    facts: dict[str, str] = {}
+    facts: dict[str, str] = Field(default_factory=dict)
     """How the network runs: batch norm, pixels, padding, resize, output stride, rates."""
     notes: tuple[str, ...] = ()
     difference: float | None = None
