@@ -6,6 +6,7 @@ import typer
 
 from atrous.cli.demo import demo
 from atrous.cli.evaluate import evaluate
+from atrous.cli.models import models
 from atrous.cli.predict import predict
 from atrous.cli.train import train
 from atrous.errors import AtrousError
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (demo, train, evaluate, predict):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
+app.add_typer(models, name="models")
 
 
 @app.callback(invoke_without_command=True)
