@@ -240,3 +240,18 @@ def test_an_impossible_choice_is_one_sentence(choices: dict[str, Any], words: st
     with pytest.raises(ConfigError) as caught:
         parse(AugmentationConfig, choices, "recipe.yaml")
     assert words in one_sentence(caught.value)
+
+
+def test_a_vertical_flip_turns_half_of_the_pictures_upside_down_and_changes_nothing_else() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    mask = random.integers(0, 3, (6, 8), dtype=np.uint8)
+    config = AugmentationConfig(crop=(6, 8), scale=(1, 1), flip=False, flip_vertical=True)
+    seen = []
+    for seed in range(20):
+        sample = augment(Sample(image, mask, "a"), config, LABELS, np.random.default_rng(seed))
+        upside_down = bool((sample.image != image).any())
+        np.testing.assert_array_equal(sample.image, image[::-1] if upside_down else image)
+        np.testing.assert_array_equal(sample.mask, mask[::-1] if upside_down else mask)
+        seen.append(upside_down)
+    assert 3 < sum(seen) < 17

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atrous.data.loading import Batch
-from atrous.networks import build_network
+from atrous.networks import BatchNormConfig, DeepLabV2Config, MobileNetV2Config, build_network
 from atrous.training.losses import count_pixels, cross_entropy_sum
 from atrous.training.step import Arithmetic, update
 from tests.small import SMALL_NETWORKS
@@ -90,6 +90,25 @@ def test_accumulated_batches_equal_one_large_batch_in_loss_and_gradients() -> No
         gradients.append([p.grad for p in network.parameters()])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
+
+
+def test_ten_pictures_one_by_one_make_the_step_of_a_batch_of_ten_for_a_network_of_three_scales() -> None:
+    """As DeepLab v2 is trained: batches of 10 aggregated, the loss summed over the scales and their maximum."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (10, 3, 33, 33), generator=random, dtype=torch.uint8)
+    masks = torch.randint(0, 4, (10, 33, 33), generator=random, dtype=torch.uint8)
+    config = DeepLabV2Config(
+        backbone=MobileNetV2Config(width=0.25), rates=(2, 4), dropout=0, batch_norm=BatchNormConfig(frozen=True)
+    )
+    gradients = []
+    for size in (1, 10):
+        torch.manual_seed(0)
+        network = build_network(config, 4).train()
+        batches = [Batch(*pair) for pair in zip(torch.split(images, size), torch.split(masks, size), strict=True)]
+        update(network, torch.optim.SGD(network.parameters(), lr=0.0), batches, 255, ARITHMETIC)
+        gradients.append(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]))
+    # Rounding decides here and there which scale is the largest, so that single values differ.
+    assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 1e-3
 
 
 def test_a_step_on_unlabelled_pictures_leaves_the_weights_alone() -> None:

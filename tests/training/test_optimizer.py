@@ -108,8 +108,29 @@ def test_the_rate_of_every_group_is_its_base_times_the_factor_however_often_it_i
 
 def test_the_description_is_read_from_the_live_object_and_not_from_the_config() -> None:
     optimizer = build_optimizer(SGDConfig(learning_rate=0.2, weight_decay=0.01), OneWeight())
-    said = "SGD, learning rate 0.2; parameters: 1 with weight decay 0.01, 1 without"
+    said = "SGD, parameters at learning rate 0.2: 1 with weight decay 0.01, 1 without"
     assert describe_optimizer(optimizer) == said
     optimizer.param_groups[0]["weight_decay"] = 0.0
     optimizer.param_groups[1]["weight_decay"] = 7.0
     assert describe_optimizer(optimizer).endswith("1 without, 1 with weight decay 7")
+
+
+@pytest.mark.parametrize("kind", [SGDConfig, AdamWConfig])
+def test_the_head_learns_at_its_own_rate_and_its_biases_at_another(kind: type[SGDConfig] | type[AdamWConfig]) -> None:
+    config = kind(learning_rate=0.1, weight_decay=0.5, head_multiplier=10, bias_multiplier=2)
+    network = build_network(SMALL_NETWORKS[0], 3)
+    groups = build_optimizer(config, network).param_groups
+    found = {p: (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    convolutions = {name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    for name, parameter in network.named_parameters():
+        place, _, role = name.rpartition(".")
+        factor = 1.0 if name.startswith("backbone.") else 20.0 if role == "bias" and place in convolutions else 10.0
+        assert found[parameter] == (pytest.approx(0.1 * factor), 0.5 if parameter.ndim > 1 else 0.0), name
+    assert len(found) == len(list(network.parameters()))
+
+
+def test_the_description_names_every_learning_rate() -> None:
+    network = build_network(SMALL_NETWORKS[0], 3)
+    said = describe_optimizer(build_optimizer(SGDConfig(learning_rate=0.1, head_multiplier=10), network))
+    assert "learning rate 0.1: " in said
+    assert "learning rate 1: " in said

@@ -2,7 +2,7 @@ import pytest
 
 from atrous.config import parse
 from atrous.errors import ConfigError
-from atrous.training.schedule import PolyConfig, learning_rate_factor
+from atrous.training.schedule import PolyConfig, StepConfig, learning_rate_factor
 
 
 @pytest.mark.parametrize("step", [0, 1, 50, 99])
@@ -27,6 +27,17 @@ def test_warm_up_rises_in_equal_parts_below_the_poly_curve() -> None:
 def test_a_warm_up_longer_than_the_training_never_reaches_the_whole_rate() -> None:
     factors = [learning_rate_factor(PolyConfig(warmup_steps=100), step, 4) for step in range(4)]
     assert 0 < min(factors) <= max(factors) < 0.05
+
+
+def test_poly_in_steps_of_ten_changes_every_ten_steps_only() -> None:
+    stepwise = [learning_rate_factor(PolyConfig(every=10), step, 40) for step in range(40)]
+    smooth = [learning_rate_factor(PolyConfig(), step, 40) for step in range(40)]
+    assert stepwise == [smooth[step // 10 * 10] for step in range(40)]
+
+
+def test_a_step_schedule_cuts_the_rate_every_so_many_steps() -> None:
+    factors = [learning_rate_factor(StepConfig(every=3, factor=0.1), step, 100) for step in range(7)]
+    assert factors == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1, 0.01])
 
 
 @pytest.mark.parametrize("content", [{"power": 0}, {"power": -1}, {"warmup_steps": -1}, {"kind": "cosine"}])

@@ -32,6 +32,8 @@ class AugmentationConfig(Config):
     """The smallest and the largest factor of the random scale, drawn evenly on a logarithmic axis."""
     flip: bool = True
     """Mirror left and right, in half of the cases."""
+    flip_vertical: bool = False
+    """Turn upside down, in half of the cases; for pictures without an up, such as those from above."""
     brightness: Share = 0.0
     """The brightness is multiplied by 1 ± up to this."""
     contrast: Share = 0.0
@@ -98,6 +100,9 @@ def draw_warp(size: tuple[int, ...], config: AugmentationConfig, random: np.rand
     if config.flip and random.random() < 0.5:
         warp[0] = -warp[0]
         warp[0, 2] += width - 1
+    if config.flip_vertical and random.random() < 0.5:
+        warp[1] = -warp[1]
+        warp[1, 2] += height - 1
     return warp
 
 

@@ -69,6 +69,12 @@ def apply_batch_norm(network: nn.Module, config: BatchNormConfig) -> None:
             vars(module)["frozen"] = config.frozen
 
 
+def freeze(part: nn.Module) -> None:
+    """Keep a part of a network as it is: no parameter of it learns, and its batch norms keep their statistics."""
+    part.requires_grad_(False)
+    apply_batch_norm(part, BatchNormConfig(frozen=True))
+
+
 def _evaluate_while_frozen(norm: nn.Module, _inputs: Any) -> None:
     # `train()` reaches every module, so only the last moment before its use is safe.
     if vars(norm)["frozen"]:

@@ -13,7 +13,7 @@ from atrous.data.augmentation import AugmentationConfig
 from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
 from atrous.training.optimizer import OptimizerConfig
-from atrous.training.schedule import PolyConfig
+from atrous.training.schedule import PolyConfig, ScheduleConfig
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -39,6 +39,8 @@ class TrainingConfig(Config):
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that read and augment; they change nothing but the speed."""
+    freeze_backbone: bool = False
+    """Train only what is not backbone; its weights and the statistics of its norms stay as they are."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
 
@@ -52,7 +54,7 @@ class Recipe(Config):
     data: DataConfig
     augmentation: AugmentationConfig
     optimizer: OptimizerConfig
-    schedule: PolyConfig = PolyConfig()
+    schedule: ScheduleConfig = PolyConfig()
     training: TrainingConfig
 
 

@@ -15,6 +15,7 @@ from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.report import EvaluationReport
 from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network
+from atrous.networks.layers import freeze
 from atrous.progress import Progress
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
@@ -68,6 +69,8 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     torch.manual_seed(recipe.training.seed)
     network = build_network(recipe.network, train_split.labels.num_classes)
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
+    if recipe.training.freeze_backbone:
+        freeze(network.backbone)
     optimizer = build_optimizer(recipe.optimizer, network)
     if resume:
         state = load_state(folder.state, network, optimizer)
