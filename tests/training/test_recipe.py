@@ -52,7 +52,7 @@ def test_a_recipe_as_text_is_the_same_recipe(tmp_path: Path) -> None:
 
 def test_a_recipe_as_text_has_every_default_written_out() -> None:
     content = yaml.safe_load(recipe_text(small_recipe()))
-    assert content["schedule"] == {"kind": "poly", "power": 0.9, "warmup_steps": 0}
+    assert content["schedule"] == {"kind": "poly", "power": 0.9, "warmup_steps": 0, "every": 1}
     assert content["training"].keys() == Recipe.model_fields["training"].annotation.model_fields.keys()  # type: ignore[union-attr]
 
 

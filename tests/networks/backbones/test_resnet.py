@@ -1,8 +1,9 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atrous.networks.backbones.resnet import Depth, ResNet, ResNetConfig
+from atrous.networks.backbones.resnet import Depth, LostStride, ResNet, ResNetConfig
 from tests.networks.backbones.oracle import parameters_with_classifier
 from tests.networks.randomness import randomize
 
@@ -156,3 +157,46 @@ def test_it_has_the_published_parameters_with_the_classifier_of_imagenet(depth: 
     with torch.device("meta"):
         backbone = ResNet(ResNetConfig(depth=depth), 16)
     assert round(parameters_with_classifier(backbone, backbone.channels[-1]) / 1e6, 2) == millions
+
+
+def tensorflow_stack(backbone: ResNet, image: Tensor, output_stride: int) -> list[Tensor]:
+    """TensorFlow's layout written plainly: the last unit of a stage strides, the residual before it is the level."""
+    x = backbone.pool(backbone.stem(image))
+    stride, rate, levels = 4, 1, []
+    for number, stage in enumerate(backbone.stages):
+        units = list(stage.children())
+        for index, unit in enumerate(units):
+            narrow, look, widen = (layer for layer in unit.get_submodule("layers").children())
+            strides = number < 3 and index == len(units) - 1
+            step = 2 if strides and stride < output_stride else 1
+            weight = look.get_parameter("convolution.weight")
+            middle = F.conv2d(narrow(x), weight, stride=step, padding=rate, dilation=rate)
+            residual = widen(look.get_submodule("activation")(look.get_submodule("norm")(middle)))
+            shortcut = unit.get_submodule("shortcut")
+            projected = x if len(list(shortcut.parameters())) == 0 else shortcut(x)
+            if number < 3 and index == len(units) - 2:
+                levels.append(residual)
+            x = F.relu(residual + projected[..., ::step, ::step])
+            stride *= step
+            rate *= 2 if strides and step == 1 else 1
+    return [*levels, x]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_tensorflows_layout_strides_last_and_hands_out_residuals(output_stride: int) -> None:
+    torch.manual_seed(0)
+    ours = ResNet(ResNetConfig(depth=50, stem="deeplab", stride_unit="last"), output_stride).eval()
+    image = random_image((65, 97))
+    assert_levels_agree(ours(image), tensorflow_stack(ours, image, output_stride))
+    assert ours.strides == tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
+
+
+@torch.no_grad()
+def test_a_lost_stride_may_double_the_rate_of_its_own_convolution() -> None:
+    def rates(lost_stride: LostStride) -> list[int]:
+        stage = ResNet(ResNetConfig(depth=50, lost_stride=lost_stride), 8).stages[3]
+        return [m.dilation[0] for m in stage.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+
+    assert rates("keeps_rate") == [2, 4, 4]
+    assert rates("doubles_rate") == [4, 4, 4]
