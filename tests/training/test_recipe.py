@@ -4,43 +4,14 @@ import pytest
 import yaml
 
 from atrous.errors import ConfigError
-from atrous.networks import build_network
 from atrous.training.recipe import Recipe, read_recipe, recipe_text
-from atrous.training.train import train
 from tests.training.runs import small_recipe
-
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
 
 def write_small(folder: Path) -> Path:
     path = folder / "small.yaml"
     path.write_text(recipe_text(small_recipe()))
     return path
-
-
-def test_there_are_recipes() -> None:
-    assert RECIPES
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_is_named_like_its_file_and_builds_its_network(path: Path) -> None:
-    recipe = read_recipe(path)
-    assert recipe.name == path.stem
-    assert build_network(recipe.network, 3)
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_takes_two_steps_on_generated_pictures(path: Path, tmp_path: Path) -> None:
-    small = [
-        "data={kind: shapes, height: 32, width: 40, train: 3, val: 1, test: 1}",
-        "augmentation.crop=[32, 32]",
-        "training.steps=2",
-        "training.batch_size=2",
-        "training.workers=0",
-    ]
-    result = train(read_recipe(path, small), tmp_path / "run")
-    assert result.finished
-    assert result.folder.best.exists()
 
 
 def test_a_recipe_as_text_is_the_same_recipe(tmp_path: Path) -> None:
