@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from atrous.networks import build_network
+from atrous.networks import SegmentationNetwork, build_network
 from atrous.training.optimizer import (
     AdamWConfig,
     OptimizerConfig,
@@ -134,3 +134,37 @@ def test_the_description_names_every_learning_rate() -> None:
     said = describe_optimizer(build_optimizer(SGDConfig(learning_rate=0.1, head_multiplier=10), network))
     assert "learning rate 0.1: " in said
     assert "learning rate 1: " in said
+
+
+@pytest.mark.parametrize("kind", [SGDConfig, AdamWConfig])
+def test_multipliers_step_as_two_optimizers_made_by_hand(kind: type[SGDConfig] | type[AdamWConfig]) -> None:
+    config = kind(learning_rate=0.01, weight_decay=0.1, head_multiplier=10)
+    ours, theirs = (seeded_network() for _ in range(2))
+    backbone = {id(parameter) for parameter in theirs.backbone.parameters()}
+    head = [parameter for parameter in theirs.parameters() if id(parameter) not in backbone]
+    by_hand = [made_by_hand(config, list(theirs.backbone.parameters()), 1), made_by_hand(config, head, 10)]
+    built = build_optimizer(config, ours)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            mine.grad = torch.randn(mine.shape, generator=random)
+            other.grad = mine.grad.clone()
+        for optimizer in (built, *by_hand):
+            optimizer.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def seeded_network() -> SegmentationNetwork:
+    torch.manual_seed(0)
+    return build_network(SMALL_NETWORKS[0], 3)
+
+
+def made_by_hand(config: OptimizerConfig, parameters: list[nn.Parameter], factor: float) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    if isinstance(config, SGDConfig):
+        return torch.optim.SGD(groups, lr=factor * config.learning_rate, momentum=config.momentum)
+    return torch.optim.AdamW(groups, lr=factor * config.learning_rate, betas=config.betas)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from atrous.errors import CheckpointError
+from atrous.errors import CheckpointError, ConfigError
 from atrous.inference.predictor import load
 from atrous.progress import Silent, Task
 from atrous.training.logs import read_log
@@ -92,6 +92,39 @@ def test_interrupted_and_resumed_equals_uninterrupted_in_weights_optimizer_chanc
     assert [row["step"] for row in rows_of(tmp_path / "parts")] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
     best = [(load(tmp_path / run / "best.safetensors").network.state_dict()) for run in ("parts", "whole")]
     assert_same_tensors(*best)
+
+
+MULTIPLIED = {"kind": "sgd", "learning_rate": 0.001, "head_multiplier": 10, "bias_multiplier": 2}
+
+
+def test_a_run_of_several_rates_in_steps_on_a_frozen_backbone_resumes_exactly(tmp_path: Path) -> None:
+    recipe = small_recipe(
+        optimizer=MULTIPLIED,
+        schedule={"kind": "poly", "every": 3},
+        training={"freeze_backbone": True},
+    )
+    assert train(recipe, tmp_path / "whole").finished
+    assert interrupted_at([2, 4], recipe, tmp_path / "parts").finished
+    assert_same_tensors(tensors_of(tmp_path / "parts"), tensors_of(tmp_path / "whole"))
+    assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("optimizer.head_multiplier", {"optimizer": {**MULTIPLIED, "head_multiplier": 5}}),
+        ("optimizer.bias_multiplier", {"optimizer": {**MULTIPLIED, "bias_multiplier": 1}}),
+        ("schedule.every", {"schedule": {"kind": "poly", "every": 2}}),
+        ("training.freeze_backbone", {"training": {"steps": 2, "freeze_backbone": True}}),
+    ],
+)
+def test_a_run_is_not_continued_at_other_rates_or_with_another_part_frozen(
+    key: str, change: dict[str, Any], tmp_path: Path
+) -> None:
+    recipe: dict[str, Any] = {"optimizer": MULTIPLIED, "training": {"steps": 2}}
+    train(small_recipe(**recipe), tmp_path)
+    with pytest.raises(ConfigError, match=f"{key} was"):
+        train(small_recipe(**{**recipe, **change}), tmp_path, resume=True)
 
 
 def test_chance_decides_nothing_but_by_the_seed(tmp_path: Path) -> None:
