@@ -1,7 +1,5 @@
 """Every recipe of the repository is complete: it loads, says where it comes from, builds its network, and trains."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +28,6 @@ SMALL = [
 """What makes any recipe small; its network stays as it is."""
 
 every_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """A folder that is gone after the test: a run on ResNet-101 leaves a gigabyte, and pytest would keep it."""
-    yield tmp_path
-    shutil.rmtree(tmp_path)
 
 
 def small(path: Path) -> Recipe:
@@ -70,8 +61,8 @@ def test_the_network_of_a_recipe_builds(path: Path) -> None:
     "path",
     [pytest.param(path, id=path.stem, marks=[] if path.stem in LIGHT else pytest.mark.slow) for path in RECIPES],
 )
-def test_a_recipe_takes_two_steps(path: Path, place: Path) -> None:
-    result = train(small(path), place / "run")
+def test_a_recipe_takes_two_steps(path: Path, tmp_path: Path) -> None:
+    result = train(small(path), tmp_path / "run")
     assert result.finished
     assert result.state.step == 2
     assert result.folder.best.exists()
@@ -90,12 +81,12 @@ def test_the_v2_recipe_learns_at_one_ten_and_twenty_times_its_rate() -> None:
         assert rates[parameter] == (pytest.approx(factor * 0.00025), decay), name
 
 
-def test_a_frozen_backbone_stays_as_it_is_to_the_bit(place: Path) -> None:
+def test_a_frozen_backbone_stays_as_it_is_to_the_bit(tmp_path: Path) -> None:
     path = next(path for path in RECIPES if path.stem == "folder_v3plus_mobilenet_v2")
     recipe = read_recipe(path, [*SMALL, "training.freeze_backbone=true"])
-    run = begin(recipe, place / "before", resume=False, overwrite=False, progress=Silent())
+    run = begin(recipe, tmp_path / "before", resume=False, overwrite=False, progress=Silent())
     before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
-    train(recipe, place / "run")
-    after = begin(recipe, place / "run", resume=True, overwrite=False, progress=Silent()).network.state_dict()
+    train(recipe, tmp_path / "run")
+    after = begin(recipe, tmp_path / "run", resume=True, overwrite=False, progress=Silent()).network.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"context", "decoder", "classifier"}
