@@ -1,0 +1,113 @@
+"""PyTorch's files in every packing, and safetensors; no code in them is ever run."""
+
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from atrous.errors import CheckpointError
+from atrous.weights.formats.files import refused
+
+PACKINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights")
+"""Names under which people store the tensors beside other things; the first that is there is taken."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
+"""What wrappers put before every name."""
+MOST_ENTRIES = 100_000
+
+
+class TorchFile(NamedTuple):
+    """The tensors of a file, by name."""
+
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...]
+    """How they were packed, and what else lay beside them."""
+
+
+def read_torch_file(path: Path) -> TorchFile:
+    """Read a .pth, .pt, .bin, .ckpt, .pth.tar or .safetensors file.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged, holds no tensors, or would need code to be run.
+    """
+    content = _content(path)
+    notes: list[str] = []
+    while not _is_state(content):
+        if not isinstance(content, dict):
+            raise CheckpointError(
+                f"{path} holds a {type(content).__name__} instead of named tensors: save a state_dict."
+            )
+        found = [key for key in PACKINGS if isinstance(content.get(key), dict)]
+        if not found:
+            listed = ", ".join(sorted(map(str, content))[:6]) or "nothing"
+            raise CheckpointError(f"{path} holds no named tensors, only {listed}: save the network's state_dict.")
+        others = sorted(str(key) for key in content if key != found[0])
+        notes.append(f"taken from {found[0]!r}; beside it: {', '.join(others[:8]) or 'nothing'}")
+        content = content[found[0]]
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    return TorchFile(*_without_prefixes(tensors, notes))
+
+
+def _content(path: Path) -> Any:
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}.")
+    _require_plain_archive(path)
+    try:
+        with path.open("rb") as file:
+            is_safetensors = file.read(9)[8:9] == b"{"
+        if is_safetensors:
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise refused(path, "safetensors file", error) from None
+    except MemoryError:
+        raise CheckpointError(f"{path} claims more memory than there is: get a whole copy of it.") from None
+    except Exception as error:  # of its many kinds, each means that the file is not one of plain tensors
+        raise CheckpointError(f"{path} {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "TorchScript" in text or "torch.jit" in text:
+        return "is a TorchScript archive, which is a program: save the network's state_dict instead."
+    if "weights_only" in text.lower() or "Unsupported" in text or "GLOBAL" in text:
+        words = text.split("GLOBAL ")[1].split(" ")[0] if "GLOBAL " in text else "objects beyond tensors"
+        return (
+            f"needs {words} to be loaded, which may run any code and is therefore refused: have whoever made it save "
+            "the network's state_dict."
+        )
+    return f"cannot be read ({type(error).__name__}): get a whole copy of it."
+
+
+def _require_plain_archive(path: Path) -> None:
+    """Refuse archives that would unpack to more than they are; torch stores, and never compresses."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise refused(path, "archive of PyTorch", error) from None
+    if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} would unpack to more than its own size, as PyTorch's files never do: do not trust it."
+        )
+
+
+def _is_state(content: Any) -> bool:
+    if not isinstance(content, dict) or not content:
+        return False
+    return sum(isinstance(value, Tensor) for value in content.values()) > len(content) / 2
+
+
+def _without_prefixes(tensors: dict[str, Tensor], notes: list[str]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    while tensors:
+        prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), None)
+        if prefix is None:
+            break
+        notes.append(f"every name began with {prefix!r}")
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors, tuple(notes)
