@@ -1,0 +1,38 @@
+"""PyTorch's state dicts: recognised by their names, read and written through layouts."""
+
+from collections.abc import Callable
+
+from atrous.errors import CheckpointError
+from atrous.weights.pytorch.parts import Given
+from atrous.weights.pytorch.ports import jfzhang95_layout, kazuto1011_layout, smp_layout, vainf_layout
+from atrous.weights.pytorch.torchvision import torchvision_layout
+from atrous.weights.renaming import Layout
+
+_LAYOUTS: dict[str, Callable[[Given], Layout | None]] = {
+    "torchvision": torchvision_layout,
+    "smp": smp_layout,
+    "vainf": vainf_layout,
+    "jfzhang95": jfzhang95_layout,
+    "kazuto1011": kazuto1011_layout,
+}
+"""By the names that `--to` has."""
+
+
+def pytorch_layout(given: Given, source: str) -> Layout:
+    """Return the layout of a state dict, recognised by its names and shapes.
+
+    Raises:
+        CheckpointError: If it is of no library that is known here; it shows the first names.
+    """
+    for recognize in _LAYOUTS.values():
+        try:
+            layout = recognize(given)
+        except (KeyError, ValueError, IndexError):  # it begins like one, and then is another
+            continue
+        if layout is not None:
+            return layout
+    first = ", ".join(sorted(given)[:3])
+    raise CheckpointError(
+        f"{source} has the names of no library that is known here ({first}, ...): there are torchvision, "
+        "segmentation-models-pytorch, VainF, jfzhang95 and giovanniguidi, and kazuto1011."
+    )

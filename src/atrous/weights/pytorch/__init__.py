@@ -1,0 +1,1 @@
+"""The names that PyTorch's libraries give to the tensors of our networks."""

@@ -1,0 +1,106 @@
+"""Names of the parts that several libraries share."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from atrous.networks import NetworkConfig, build_network
+from atrous.weights.renaming import COUNTER, PIXELS, Layout, Source, renamed
+
+Given = Mapping[str, Tensor]
+Namer = Callable[[str], str | Source | None]
+"""Takes the name of one of our tensors to theirs; none where they have no such tensor."""
+
+
+def layout(
+    ecosystem: str,
+    config: NetworkConfig,
+    num_classes: int,
+    name: Namer,
+    *,
+    ignored: frozenset[str] = frozenset(),
+    notes: tuple[str, ...] = (),
+) -> Layout:
+    """Return the layout in which `name` says where each of our tensors comes from."""
+    with torch.device("meta"):
+        own = build_network(config, num_classes).state_dict()
+    sources = {}
+    for ours in own:
+        theirs = name(ours) if ours not in PIXELS else None
+        if theirs is not None:
+            sources[ours] = renamed(theirs) if isinstance(theirs, str) else theirs
+    counters = frozenset(s.names[0] for ours, s in sources.items() if ours.endswith(COUNTER))
+    return Layout(ecosystem, config, num_classes, sources, ignored | counters, notes)
+
+
+def pair(place: str, convolution: str, norm: str) -> str:
+    """Return "convolution.weight" or "norm.bias" at the end of a name of ours in words of theirs."""
+    layer, tensor = place.rsplit(".", 2)[-2:]
+    return f"{ {'convolution': convolution, 'norm': norm}[layer] }.{tensor}"
+
+
+def numbered(place: str, first: int = 0) -> str:
+    """As `pair`, where a convolution and its norm are numbered."""
+    return pair(place, str(first), str(first + 1))
+
+
+def resnet(place: str) -> str:
+    """The name in torchvision's, and so almost everyone's, ResNet."""
+    part, *rest = place.split(".")
+    if part == "stem":
+        return pair(place, "conv1", "bn1")
+    stage, block, where, *inner = rest
+    home = f"layer{int(stage) + 1}.{block}"
+    if where == "shortcut":
+        return f"{home}.downsample.{numbered(place)}"
+    number = int(inner[0]) + 1
+    return f"{home}.{pair(place, f'conv{number}', f'bn{number}')}"
+
+
+def resnet_depth(given: Given, prefix: str) -> int | None:
+    """The depth of a ResNet with torchvision's names, from its numbers of blocks and the kind of the first."""
+    blocks = tuple(
+        len({name.split(".")[1] for name in _below(given, prefix) if name.startswith(f"layer{stage}.")})
+        for stage in range(1, 5)
+    )
+    basic = f"{prefix}layer1.0.conv3.weight" not in given
+    depths: dict[tuple[int, ...], int] = {
+        (2, 2, 2, 2): 18,
+        (3, 4, 6, 3): 34 if basic else 50,
+        (3, 4, 23, 3): 101,
+        (3, 8, 36, 3): 152,
+    }
+    return depths.get(blocks)
+
+
+def _below(given: Given, prefix: str) -> list[str]:
+    return [name.removeprefix(prefix) for name in given if name.startswith(prefix)]
+
+
+def aspp(place: str, count: int) -> str:
+    """The name in torchvision's ASPP with `count` atrous branches; also SMP's and VainF's."""
+    branch, *rest = place.split(".")
+    match branch:
+        case "pointwise":
+            return f"convs.0.{numbered(place)}"
+        case "pyramid":
+            return f"convs.{int(rest[0]) + 1}.{numbered(place)}"
+        case "image_pooling":  # behind the pooling itself
+            return f"convs.{count + 1}.{numbered(place, 1)}"
+        case _:
+            return f"project.{numbered(place)}"
+
+
+def rate_count(given: Given, prefix: str) -> int:
+    """How many atrous branches an ASPP with torchvision's names has."""
+    numbers = {int(name.split(".")[1]) for name in _below(given, prefix) if name.startswith("convs.")}
+    return max(numbers, default=1) - 1
+
+
+def separable(place: str) -> str:
+    """The name in SMP's separable convolution: depthwise, pointwise, norm."""
+    part, layer, tensor = place.split(".")
+    if part == "depthwise":
+        return f"0.0.{tensor}"
+    return f"0.1.{tensor}" if layer == "convolution" else f"1.{tensor}"

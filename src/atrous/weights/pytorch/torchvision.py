@@ -1,0 +1,176 @@
+"""torchvision: DeepLabv3 on ResNet and MobileNetV3, LR-ASPP, and the classifiers that their backbones were."""
+
+import torch
+
+from atrous.networks import (
+    AuxiliaryHeadConfig,
+    BackboneConfig,
+    DeepLabV3Config,
+    ImageClassifierConfig,
+    LiteDeepLabConfig,
+    MobileNetV2Config,
+    MobileNetV3Config,
+    NetworkConfig,
+    ResNetConfig,
+    build_network,
+)
+from atrous.weights.pytorch.parts import Given, Namer, aspp, layout, numbered, rate_count, resnet, resnet_depth
+from atrous.weights.renaming import Layout, Source, linear
+
+BLOCKS_PER_LEVEL = (3, 3, 7, 4)
+"""Of MobileNetV2, in our levels; torchvision numbers its blocks through."""
+
+
+def torchvision_layout(given: Given) -> Layout | None:
+    """Return the layout of a state dict of torchvision, or none if it is not one."""
+    if "classifier.low_classifier.weight" in given:
+        return _lite(given)
+    if "classifier.0.convs.0.0.weight" in given and "classifier.4.weight" in given:
+        return _deeplab_v3(given)
+    if "layer1.0.conv1.weight" in given and "conv1.weight" in given and "fc.weight" in given:
+        return _resnet_classifier(given)
+    if "features.18.0.weight" in given and "classifier.1.weight" in given:
+        return _mobilenet_v2_classifier(given)
+    return None
+
+
+def _deeplab_v3(given: Given) -> Layout | None:
+    count = rate_count(given, "classifier.0.")
+    depth = resnet_depth(given, "backbone.")
+    rates = (6, 12, 18) if count == 3 else tuple(6 * (number + 1) for number in range(count))
+    num_classes = given["classifier.4.weight"].shape[0]
+    has_auxiliary = any(name.startswith("aux_classifier.") for name in given)
+    if depth is not None:
+        backbone: BackboneConfig = ResNetConfig.model_validate({"depth": depth})
+        config = DeepLabV3Config(
+            backbone=backbone,
+            output_stride=8,
+            rates=rates,
+            head_convolution=True,
+            auxiliary=AuxiliaryHeadConfig() if has_auxiliary else None,
+        )
+        inner: Namer = lambda place: f"backbone.{resnet(place)}"  # noqa: E731 - as short as its meaning
+    elif "backbone.16.0.weight" in given:
+        config = DeepLabV3Config(
+            backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"),
+            rates=tuple(2 * rate for rate in rates),
+            head_convolution=True,
+            auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2) if has_auxiliary else None,
+        )
+        in_order = backbone_in_order(config, given, "backbone.")
+        inner = in_order.__getitem__
+    else:
+        return None
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        match part:
+            case "backbone":
+                return inner(place)
+            case "context" if place.startswith("head."):
+                return f"classifier.{numbered(place, 1)}"
+            case "context":
+                return f"classifier.0.{aspp(place, count)}"
+            case "classifier":
+                return f"classifier.4.{place}"
+            case _:
+                return f"aux_classifier.{auxiliary(place)}"
+
+    return layout("torchvision", config, num_classes, name, notes=_NOTES)
+
+
+def auxiliary(place: str) -> str:
+    """The name in torchvision's FCN head."""
+    part, *_, tensor = place.split(".")
+    return f"4.{tensor}" if part == "classifier" else numbered(place)
+
+
+def _lite(given: Given) -> Layout:
+    num_classes = given["classifier.low_classifier.weight"].shape[0]
+    config = LiteDeepLabConfig(backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"))
+    in_order = backbone_in_order(config, given, "backbone.")
+    deep = config.context_channels
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        match part:
+            case "backbone":
+                return in_order[place]
+            case "context" if place.startswith("projection."):
+                return f"classifier.cbr.{numbered(place)}"
+            case "context":
+                return f"classifier.scale.1.{place.rsplit('.', 1)[-1]}"
+            case _:
+                return _two_classifiers(place, deep)
+
+    return layout("torchvision", config, num_classes, name, notes=_NOTES)
+
+
+def _two_classifiers(tensor: str, deep: int) -> Source:
+    """One classifier of the concatenation is the sum of theirs of each part."""
+    names = (f"classifier.high_classifier.{tensor}", f"classifier.low_classifier.{tensor}")
+    if tensor == "weight":
+        return Source(
+            names, "concatenated", lambda t: torch.cat(list(t), dim=1), lambda ours: (ours[:, :deep], ours[:, deep:])
+        )
+    return Source(names, "added", lambda t: t[0] + t[1], lambda ours: (ours, torch.zeros_like(ours)))
+
+
+def _resnet_classifier(given: Given) -> Layout | None:
+    depth = resnet_depth(given, "")
+    if depth is None:
+        return None
+    config = ImageClassifierConfig(backbone=ResNetConfig.model_validate({"depth": depth}))
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        if part == "backbone":
+            return resnet(place)
+        return linear("fc.weight") if place == "weight" else "fc.bias"
+
+    return layout("torchvision or timm", config, given["fc.weight"].shape[0], name, notes=_NOTES)
+
+
+def _mobilenet_v2_classifier(given: Given) -> Layout:
+    stem = given["features.0.0.weight"].shape[0]
+    hidden = given["features.18.0.weight"].shape[0]
+    config = ImageClassifierConfig(backbone=MobileNetV2Config(width=stem / 32), hidden_channels=hidden)
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        match part:
+            case "backbone":
+                return mobilenet_v2(place)
+            case "context":
+                return f"features.18.{numbered(place)}"
+            case _:
+                return linear("classifier.1.weight") if place == "weight" else "classifier.1.bias"
+
+    return layout("torchvision", config, given["classifier.1.weight"].shape[0], name, notes=_NOTES)
+
+
+def mobilenet_v2(place: str) -> str:
+    """The name in torchvision's MobileNetV2."""
+    part, *rest = place.split(".")
+    if part == "stem":
+        return f"features.0.{numbered(place)}"
+    level, block, _, where, layer, tensor = rest
+    number = sum(BLOCKS_PER_LEVEL[: int(level)]) + int(block)
+    index = ("expand", "depthwise", "project").index(where) - (number == 0)  # the first block does not expand
+    is_norm = layer == "norm"
+    inner = f"{index + is_norm}" if where == "project" else f"{index}.{int(is_norm)}"
+    return f"features.{number + 1}.conv.{inner}.{tensor}"
+
+
+def backbone_in_order(config: NetworkConfig, given: Given, prefix: str) -> dict[str, str]:
+    """Their name of each tensor of our backbone, where both name them in the order in which they are used.
+
+    Raises:
+        ValueError: If the numbers of tensors differ.
+    """
+    with torch.device("meta"):
+        own = build_network(config, 2).backbone.state_dict()
+    return dict(zip(own, [name for name in given if name.startswith(prefix)], strict=True))
+
+
+_NOTES = ("output stride and rates are those of torchvision's own weights; the tensors do not say them",)

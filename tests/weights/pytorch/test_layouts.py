@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from atrous.errors import CheckpointError
+from atrous.networks import build_network
+from atrous.weights.from_pytorch import pytorch_layout
+from atrous.weights.renaming import Layout, fill, spread
+from tests.networks.oracles import random_image, relative_difference
+from tests.networks.randomness import randomize
+from tests.weights.pytorch.ports import JFZhang95, Kazuto1011, VainF
+
+Answer = Callable[[nn.Module, Tensor], Tensor]
+
+
+def torchvision_network(name: str, **choices: Any) -> nn.Module:
+    segmentation = pytest.importorskip("torchvision.models.segmentation")
+    made: nn.Module = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=5, **choices)
+    return made
+
+
+def torchvision_classifier(name: str) -> nn.Module:
+    made: nn.Module = getattr(pytest.importorskip("torchvision.models"), name)(weights=None, num_classes=7)
+    return made
+
+
+def smp_network(name: str, encoder: str) -> nn.Module:
+    smp = pytest.importorskip("segmentation_models_pytorch")
+    made: nn.Module = getattr(smp, name)(encoder, encoder_weights=None, classes=5)
+    return made
+
+
+def out(network: nn.Module, image: Tensor) -> Tensor:
+    answer: Tensor = network(image)["out"]
+    return answer
+
+
+def whole(network: nn.Module, image: Tensor) -> Tensor:
+    answer: Tensor = network(image)
+    return answer if answer.ndim == 4 else answer[:, :, None, None].expand(-1, -1, *image.shape[-2:])
+
+
+CASES: dict[str, tuple[Callable[[], nn.Module], Answer, str, tuple[int, int]]] = {
+    "v3 r50": (lambda: torchvision_network("deeplabv3_resnet50", aux_loss=True), out, "torchvision", (45, 67)),
+    "v3 r101": (lambda: torchvision_network("deeplabv3_resnet101", aux_loss=False), out, "torchvision", (33, 47)),
+    "v3 mnv3": (
+        lambda: torchvision_network("deeplabv3_mobilenet_v3_large", aux_loss=True),
+        out,
+        "torchvision",
+        (45, 67),
+    ),
+    "lraspp": (lambda: torchvision_network("lraspp_mobilenet_v3_large"), out, "torchvision", (45, 67)),
+    "resnet18": (lambda: torchvision_classifier("resnet18"), whole, "torchvision", (45, 67)),
+    "resnet50": (lambda: torchvision_classifier("resnet50"), whole, "torchvision", (45, 67)),
+    "mobilenet_v2": (lambda: torchvision_classifier("mobilenet_v2"), whole, "torchvision", (45, 67)),
+    "smp v3": (lambda: smp_network("DeepLabV3", "resnet18"), whole, "segmentation-models", (64, 96)),
+    "smp v3+": (lambda: smp_network("DeepLabV3Plus", "resnet50"), whole, "segmentation-models", (64, 96)),
+    "vainf v3+": (lambda: VainF(5, plus=True), whole, "VainF", (45, 67)),
+    "vainf v3": (lambda: VainF(5, plus=False), whole, "VainF", (45, 67)),
+    "jfzhang95": (lambda: JFZhang95(5), whole, "jfzhang95", (45, 67)),
+    "kazuto1011": (lambda: Kazuto1011(5), whole, "kazuto1011", (45, 67)),
+}
+
+
+def random_state(make: Callable[[], nn.Module]) -> tuple[nn.Module, dict[str, Tensor], Layout]:
+    torch.manual_seed(0)
+    theirs = make().eval()
+    randomize(theirs)
+    state = theirs.state_dict()
+    return theirs, state, pytorch_layout(state, "the test's state dict")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", CASES)
+def test_a_state_dict_is_read_whole_and_answers_alike(name: str) -> None:
+    make, answer, ecosystem, size = CASES[name]
+    theirs, state, layout = random_state(make)
+    filled = fill(layout, state)
+    assert ecosystem in layout.ecosystem
+    assert (filled.left_over, filled.missing, filled.other_shape) == ((), (), ())
+    ours = build_network(layout.config, layout.num_classes).eval()
+    ours.load_state_dict(filled.tensors)
+    image = random_image(*size)
+    assert relative_difference(ours(image), answer(theirs, ours.pixels(image))) < 1e-4
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_state_dict_goes_back_as_it_came(name: str) -> None:
+    _, state, layout = random_state(CASES[name][0])
+    back = spread(layout, fill(layout, state).tensors)
+    for theirs, tensor in state.items():
+        if theirs.endswith("num_batches_tracked"):
+            continue
+        if name == "lraspp" and theirs.endswith("low_classifier.bias"):
+            assert not back[theirs].any()  # the sum of both biases is in the other
+        elif name == "lraspp" and theirs.endswith("high_classifier.bias"):
+            torch.testing.assert_close(back[theirs], tensor + state["classifier.low_classifier.bias"])
+        else:
+            assert torch.equal(back[theirs], tensor), theirs
+
+
+def test_what_is_left_over_missing_or_of_another_shape_is_listed() -> None:
+    _, state, layout = random_state(CASES["resnet18"][0])
+    del state["layer3.0.bn1.weight"]
+    state["something.else"] = torch.zeros(1)
+    state["layer1.0.conv1.weight"] = torch.zeros(64, 64, 5, 5)
+    filled = fill(layout, state)
+    assert filled.missing == ("backbone.stages.2.0.layers.0.norm.weight",)
+    assert filled.left_over == ("something.else",)
+    assert len(filled.other_shape) == 1
+    assert "layer1.0.conv1.weight" in filled.other_shape[0]
+
+
+def test_names_of_no_known_library_are_refused_with_the_first_of_them() -> None:
+    with pytest.raises(CheckpointError, match=r"a\.weight"):
+        pytorch_layout({"a.weight": torch.zeros(1)}, "x.pth")
