@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atrous.networks import build_network
     from atrous.training.recipe import Recipe, read_recipe
     from atrous.training.train import train
+    from atrous.weights.importing import import_weights
 
 _HOMES = {
     "AtrousError": "atrous.errors",
@@ -27,6 +28,7 @@ _HOMES = {
     "Recipe": "atrous.training.recipe",
     "build_network": "atrous.networks",
     "evaluate": "atrous.evaluation.evaluate",
+    "import_weights": "atrous.weights.importing",
     "load": "atrous.inference.predictor",
     "open_split": "atrous.data",
     "parse_dataset": "atrous.data",
@@ -45,6 +47,7 @@ __all__ = [
     "__version__",
     "build_network",
     "evaluate",
+    "import_weights",
     "load",
     "open_split",
     "parse_dataset",

@@ -6,6 +6,7 @@ import typer
 
 from atrous.cli.demo import demo
 from atrous.cli.evaluate import evaluate
+from atrous.cli.import_weights import import_weights
 from atrous.cli.models import models
 from atrous.cli.predict import predict
 from atrous.cli.train import train
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (demo, train, evaluate, predict):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
+app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)
 app.add_typer(models, name="models")
 
 

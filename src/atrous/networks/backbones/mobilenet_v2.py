@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ class MobileNetV2Config(Config):
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
     width: float = Field(default=1.0, gt=0)
     """Multiplies the channels of all layers; the paper's "width multiplier"."""
+    divisor: Annotated[int, Field(ge=1)] = 8
+    """Of which channels are multiples; 1 in research/deeplab's networks of other widths than 1."""
     level: Literal["block", "depthwise"] = "block"
     """What a level is, but for the deepest: the end of its last block, or what the depthwise convolution of that block
     finds, as in the decoder of research/deeplab."""
@@ -90,8 +92,7 @@ class MobileNetV2(Backbone):
 
     def __init__(self, config: MobileNetV2Config, output_stride: int) -> None:
         super().__init__()
-        width = config.width
-        channels = scaled_channels(32, width)
+        channels = scaled_channels(32, config.width, config.divisor)
         self.stem = ConvNormActivation(config.in_channels, channels, 3, stride=2, activation=nn.ReLU6)
         self.levels = nn.ModuleList()
         self.channels = self.strides = ()
@@ -99,7 +100,7 @@ class MobileNetV2(Backbone):
         for stages in _LEVELS:
             blocks = nn.Sequential()
             for stage in stages:
-                out_channels = scaled_channels(stage.channels, width)
+                out_channels = scaled_channels(stage.channels, config.width, config.divisor)
                 for index in range(stage.blocks):
                     stride = stage.stride if index == 0 else 1
                     # The stride for classification decides, so that all output strides compute the same features.
@@ -127,8 +128,8 @@ class MobileNetV2(Backbone):
         return [*levels[:-1], x]
 
 
-def scaled_channels(channels: int, width: float) -> int:
-    """Return `channels * width` as the nearest multiple of 8 that is at least 8 and no more than 10 % too small."""
+def scaled_channels(channels: int, width: float, divisor: int = 8) -> int:
+    """Return `channels * width` as the nearest multiple of `divisor`, at least 8 and no more than 10 % too small."""
     exact = channels * width
-    rounded = max(8, int(exact + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * exact else rounded + 8
+    rounded = max(8, int(exact + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * exact else rounded + divisor

@@ -1,0 +1,279 @@
+"""From a graph of layers to the config that computes it: heads are read off, backbones found by building them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import torch
+from torch import nn
+
+from atrous.config import parse
+from atrous.errors import CheckpointError, ConfigError
+from atrous.networks import NetworkConfig
+from atrous.networks.backbones import BackboneConfig, build_backbone
+from atrous.weights.graphs.layers import Graph, Layer
+
+WIDTHS = (1.0, 0.75, 0.5, 0.25, 0.35, 1.3, 1.4, 0.1, 2.0)
+STATED_FOR = 16
+"""The output stride for which the rates of v3 and v3+ are stated."""
+
+
+class Walk:
+    """A graph with its edges in both directions, and the stride of every layer."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.layers = graph.by_name
+        self.after: dict[str, list[Layer]] = {name: [] for name in self.layers}
+        self.strides: dict[str, int] = {}
+        for layer in graph.layers:
+            for name in set(layer.inputs):
+                self.after[name].append(layer)
+            self.strides[layer.name] = layer.stride * max((self.strides[name] for name in layer.inputs), default=1)
+
+    def source(self, layer: Layer) -> Layer:
+        """What a layer reads, behind any resize."""
+        before = self.layers[layer.inputs[0]]
+        return self.source(before) if before.kind in ("resize", "pad") else before
+
+    def readers(self, layer: Layer) -> list[Layer]:
+        """What reads a layer, behind any resize."""
+        found = []
+        for reader in self.after[layer.name]:
+            found += self.readers(reader) if reader.kind in ("resize", "pad") else [reader]
+        return found
+
+    def ancestors(self, layer: Layer) -> set[str]:
+        """The names of a layer and of all before it."""
+        reached: set[str] = set()
+        waiting = [layer.name]
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += self.layers[name].inputs
+        return reached
+
+
+def configs_of(graph: Graph, common: dict[str, Any]) -> Iterator[NetworkConfig]:
+    """Suggest configs for a graph, the likeliest first; whether one fits is for `matching` to say.
+
+    Args:
+        graph: Of the whole network.
+        common: What the graph does not say itself: pixels, padding, resize.
+
+    Raises:
+        CheckpointError: If it is no network that is known here.
+    """
+    walk = Walk(graph)
+    classifier = next(layer for layer in reversed(graph.layers) if layer.kind == "convolution")
+    pooled = walk.source(classifier)
+    if pooled.kind == "mean":
+        yield from _classifiers(walk, pooled, common)
+        return
+    mean, pooling = _image_pooling(walk, graph)
+    deepest = walk.source(mean)
+    head = {**_head(walk, deepest, pooling, classifier), **common}
+    for backbone in backbones_of(walk, deepest):
+        yield from _possible({**head, "backbone": backbone.model_dump()})
+
+
+def _possible(choices: dict[str, Any]) -> Iterator[NetworkConfig]:
+    try:
+        yield parse(NetworkConfig, choices, "the graph")
+    except ConfigError:
+        return
+
+
+def _classifiers(walk: Walk, mean: Layer, common: dict[str, Any]) -> Iterator[NetworkConfig]:
+    """A backbone with its head of ImageNet; the last convolution may be part of either."""
+    last = walk.source(mean)
+    choices = [(None, last)]
+    if last.kind == "convolution":
+        choices.append((last.out_channels, walk.source(last)))  # type: ignore[arg-type]
+    for hidden, deepest in choices:
+        for backbone in backbones_of(walk, deepest):
+            yield from _possible(
+                {
+                    "kind": "image_classifier",
+                    "backbone": backbone.model_dump(),
+                    "output_stride": walk.strides[deepest.name],
+                    "hidden_channels": hidden,
+                    **common,
+                }
+            )
+
+
+def _image_pooling(walk: Walk, graph: Graph) -> tuple[Layer, Layer]:
+    """The mean of the deepest features, and the convolution behind it; squeeze-and-excitation also has means."""
+    for layer in reversed(graph.layers):
+        if layer.kind == "mean":
+            for reader in walk.readers(layer):
+                if reader.kind == "convolution" and any(r.kind == "concatenate" for r in walk.readers(reader)):
+                    return layer, reader
+    raise CheckpointError(
+        "no atrous spatial pyramid pooling with the mean of the image was found in the graph, nor a classifier behind "
+        "such a mean: it is no DeepLab v3 or v3+, or its operators are unusual"
+    )
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Convolutions one behind the other."""
+
+    convolutions: list[Layer]
+
+    @property
+    def separable(self) -> bool:
+        return any(layer.depthwise for layer in self.convolutions)
+
+    @property
+    def normed_between(self) -> bool:
+        return all(layer.activation != "" for layer in self.convolutions if layer.depthwise)
+
+
+def _head(walk: Walk, deepest: Layer, pooling: Layer, classifier: Layer) -> dict[str, Any]:
+    """What stands behind the deepest features, as choices of v3 or v3+."""
+    pyramid = next(reader for reader in walk.readers(pooling) if reader.kind == "concatenate")
+    stride = walk.strides[deepest.name]
+    branches = [_back_to(walk, name, deepest) for name in pyramid.inputs]
+    atrous = [chain for chain in branches if max(chain.convolutions[0].weight.shape[2:]) > 1]  # type: ignore[union-attr]
+    rates = [chain.convolutions[0].rate[0] * stride / STATED_FOR for chain in atrous]
+    projection = walk.readers(pyramid)[0]
+    behind = _between(walk, projection, classifier)
+    decoders = [layer for layer in behind if layer.kind == "concatenate"]
+    before, last = behind, behind
+    choices: dict[str, Any] = {
+        "kind": "deeplab_v3plus" if decoders else "deeplab_v3",
+        "output_stride": stride,
+        "rates": [int(rate) if rate == int(rate) else rate for rate in rates],
+        "context_channels": projection.out_channels,
+    }
+    if decoders:
+        cut = behind.index(decoders[0])
+        before, last = behind[:cut], behind[cut + 1 :]
+        choices |= _decoder(walk, decoders[0], last)
+    head = _Chain([layer for layer in before if layer.kind == "convolution"])
+    choices["head_convolution"] = bool(head.convolutions)
+    chains = [*atrous, head, *([_Chain([la for la in last if la.kind == "convolution"])] if decoders else [])]
+    choices["separable"] = any(chain.separable for chain in chains)
+    choices["separable_norm"] = all(chain.normed_between for chain in chains)
+    return choices
+
+
+def _decoder(walk: Walk, fusion: Layer, behind: list[Layer]) -> dict[str, Any]:
+    low_levels = [
+        layer
+        for layer in (walk.layers[name] for name in fusion.inputs)
+        if layer.kind == "convolution" and walk.strides[layer.name] < max(walk.strides.values())
+    ]
+    convolutions = [layer for layer in behind if layer.kind == "convolution"]
+    return {
+        "low_level_strides": [walk.strides[layer.name] for layer in low_levels],
+        "low_level_channels": low_levels[0].out_channels if low_levels else 48,
+        "decoder_channels": convolutions[-1].out_channels if convolutions else 256,
+        "decoder_convolutions": sum(not layer.depthwise for layer in convolutions),
+    }
+
+
+def _back_to(walk: Walk, name: str, deepest: Layer) -> _Chain:
+    """The convolutions from the deepest features to a layer, in their order."""
+    chain: list[Layer] = []
+    layer = walk.layers[name]
+    while layer.name != deepest.name and layer.inputs:
+        if layer.kind == "convolution":
+            chain.insert(0, layer)
+        layer = walk.layers[layer.inputs[0]]
+    return _Chain(chain)
+
+
+def _between(walk: Walk, first: Layer, last: Layer) -> list[Layer]:
+    """The layers from behind `first` to before `last`, on the way of the first input."""
+    between: list[Layer] = []
+    layer = first
+    while layer.name != last.name:
+        layer = next(
+            reader for reader in walk.readers(layer) if last.name in (reader.name, *_names_behind(walk, reader))
+        )
+        between.append(layer)
+    return between[:-1]
+
+
+def _names_behind(walk: Walk, layer: Layer) -> set[str]:
+    reached: set[str] = set()
+    waiting = [layer]
+    while waiting:
+        for reader in walk.after[waiting.pop().name]:
+            if reader.name not in reached:
+                reached.add(reader.name)
+                waiting.append(reader)
+    return reached
+
+
+def backbones_of(walk: Walk, deepest: Layer) -> Iterator[BackboneConfig]:
+    """Suggest backbones that have exactly the kernels that stand before the deepest features."""
+    before = walk.ancestors(deepest)
+    layers = [layer for name, layer in walk.layers.items() if name in before and layer.weight is not None]
+    found = Counter(layer.weight.shape for layer in layers if layer.weight is not None)
+    for choices in _light() if any(layer.depthwise for layer in layers) else _dense():
+        if _kernels(json.dumps(choices)) == found:
+            for variant in _variants(choices):
+                yield parse(BackboneConfig, variant, "a backbone")
+
+
+@cache
+def _kernels(choices: str) -> Counter[tuple[int, ...]]:
+    """How often a backbone has which kernel; strides and rates do not change them."""
+    config: BackboneConfig = parse(BackboneConfig, json.loads(choices), "a backbone")
+    with torch.device("meta"):
+        backbone = build_backbone(config, 8)
+    return Counter(tuple(module.weight.shape) for module in backbone.modules() if isinstance(module, nn.Conv2d))
+
+
+def _light() -> Iterator[dict[str, Any]]:
+    """Backbones of depthwise convolutions, one for each set of kernels."""
+    for width in WIDTHS:
+        for kind in ("mobilenet_v2", "mobilenet_v1", "mobilenet_edgetpu"):
+            yield {"kind": kind, "width": width}
+        yield {"kind": "mobilenet_v2", "width": width, "divisor": 1}
+    for size in ("large", "small"):
+        for reduced in (False, True):
+            yield {"kind": "mobilenet_v3", "size": size, "reduced_tail": reduced}
+    for depth in (65, 41, 71):
+        yield {"kind": "xception", "depth": depth}
+
+
+def _dense() -> Iterator[dict[str, Any]]:
+    """Backbones of plain convolutions, one for each set of kernels."""
+    for depth in (50, 101, 152, 18, 34):
+        for stem in ("torchvision", "deeplab"):
+            yield {"kind": "resnet", "depth": depth, "stem": stem}
+    for variant in ("C-26", "C-42", "C-58", "D-22", "D-38", "D-54", "D-105"):
+        yield {"kind": "drn", "variant": variant}
+    yield {"kind": "vgg16"}
+
+
+def _variants(choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same kernels, wired in other ways."""
+    wirings: dict[str, tuple[Any, ...]] = {}
+    match choices["kind"]:
+        case "mobilenet_v2":
+            wirings = {"level": ("block", "depthwise")}
+        case "mobilenet_v3":
+            wirings = {"lost_stride": ("keeps_rate", "doubles_rate"), "level_block": ("last", "first")}
+        case "xception":
+            wirings = {"multi_grid": ((1, 1, 1), (1, 2, 1), (1, 2, 4))}
+        case "vgg16":
+            wirings = {"pools": ("torchvision", "caffe")}
+        case "resnet":
+            grids = ((1, 1, 1), (1, 2, 4), (1, 2, 1)) if choices["depth"] > 34 else ((1, 1, 1),)
+            wirings = {"lost_stride": ("keeps_rate", "doubles_rate"), "multi_grid": grids}
+            if choices["depth"] > 34:
+                wirings |= {"stride_in": ("3x3", "1x1"), "stride_unit": ("first", "last")}
+        case _:
+            pass
+    for values in product(*wirings.values()):
+        yield {**choices, **dict(zip(wirings, values, strict=True))}

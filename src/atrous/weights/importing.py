@@ -1,0 +1,222 @@
+"""`atrous import`: weights of any ecosystem become a checkpoint of ours, with a report that proves it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, get_args
+
+from atrous.errors import CheckpointError
+from atrous.labels import LabelSpace
+from atrous.networks import build_network
+from atrous.networks.segmentation import PixelScaleConfig
+from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from atrous.weights.formats.graphdef import read_graph_def
+from atrous.weights.formats.onnx import read_onnx
+from atrous.weights.formats.operators import OperatorGraph
+from atrous.weights.formats.tflite import read_tflite
+from atrous.weights.formats.torch_file import read_torch_file
+from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
+from atrous.weights.from_graph import from_graph
+from atrous.weights.from_onnx import onnx_layers, onnx_pixels
+from atrous.weights.from_pytorch import pytorch_layout
+from atrous.weights.from_tflite import tflite_layers, tflite_pixels
+from atrous.weights.graphs.layers import Graph
+from atrous.weights.known_labels import unnamed_labels
+from atrous.weights.parity import Imported, ParityReport, describe_facts
+from atrous.weights.renaming import fill
+
+Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+"""-1..1, as all of TensorFlow's MobileNets and Xceptions want it."""
+EXACT = 1e-4
+"""The largest relative difference to the file's own graph that rounding explains."""
+
+
+def import_weights(
+    path: Path | str,
+    kind: Kind | None = None,
+    *,
+    labels: LabelSpace | None = None,
+    allow_partial: Sequence[str] = (),
+) -> Imported:
+    """Read weights of another ecosystem.
+
+    Args:
+        path: A .tflite, .pb, .onnx, .pth, .pt, .bin or .safetensors file.
+        kind: Whose file it is; by default it is recognised by its content.
+        labels: The classes, where the file does not name them.
+        allow_partial: Patterns such as `aux_classifier.*` of tensors that may be left over or missing.
+
+    Returns:
+        The network's config, all of its tensors, its classes and the report.
+
+    Raises:
+        CheckpointError: If the file is damaged or hostile, no network of the family, or does not fit wholly.
+    """
+    path = Path(path)
+    match kind or recognized(path):
+        case "tflite":
+            found = _from_graph(path, "tflite", read_tflite, tflite_layers, tflite_pixels)
+        case "frozen-graph":
+            found = _from_graph(path, "frozen graph", read_graph_def, frozen_graph_layers, frozen_graph_pixels)
+        case "onnx":
+            found = _from_graph(path, "ONNX", read_onnx, onnx_layers, onnx_pixels)
+        case "pytorch":
+            found = _from_tensors(path)
+    _require_whole(path, found.report, allow_partial)
+    return found._replace(labels=_fitting(labels, found, path))
+
+
+def save_imported(imported: Imported, path: Path, name: str) -> None:
+    """Write what was imported as a checkpoint, whole or not at all.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    network = build_network(imported.config, imported.num_classes)
+    network.load_state_dict(imported.tensors)
+    report = imported.report
+    info = CheckpointInfo(
+        name=name,
+        network=imported.config,
+        labels=imported.labels or unnamed_labels(imported.num_classes),
+        provenance={
+            "imported_from": report.source,
+            "sha256": report.sha256,
+            "ecosystem": report.ecosystem,
+            "difference": report.difference,
+            "notes": list(report.notes),
+        },
+    )
+    save_checkpoint(path, network, info)
+
+
+def recognized(path: Path) -> Kind:
+    """Return whose file it is, by its first bytes and not by its name.
+
+    Raises:
+        CheckpointError: If it is none that is known.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): give a file of weights.") from None
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80" or head[8:9] == b"{":  # zip, pickle, safetensors
+        return "pytorch"
+    if head[:1] == b"\x08" and head[1:2] < b"\x20":  # the version of ONNX's own format comes first
+        return "onnx"
+    if head[:1] == b"\x0a":  # a list of nodes
+        return "frozen-graph"
+    raise CheckpointError(
+        f"{path} is none of {', '.join(KINDS)}: give such a file, or say with --as which of them it is."
+    )
+
+
+def _from_graph(
+    path: Path,
+    ecosystem: str,
+    read: Callable[[Path], OperatorGraph],
+    layers_of: Callable[[OperatorGraph], Graph],
+    pixels_of: Callable[[OperatorGraph], PixelScaleConfig | None],
+) -> Imported:
+    graph = read(path)
+    try:
+        layers = layers_of(graph)
+        pixels, notes = _pixels(graph, pixels_of(graph))
+        found = from_graph(layers, {"pixels": pixels.model_dump()})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} holds no network that is known here: {error}.") from None
+    if graph.quantization:
+        notes += (
+            "its weights were quantised; here they are the real numbers that they stand for, and activations real",
+        )
+    if all(layer.norm is None for layer in layers.layers):
+        notes += (
+            "its batch norms were folded into the convolutions; here norms that change nothing stand in for them",
+        )
+    report = ParityReport(
+        source=path.name,
+        sha256=_sha256(path),
+        ecosystem=ecosystem,
+        matched=found.matched,
+        facts=describe_facts(found.config),
+        notes=notes,
+        difference=found.difference,
+    )
+    if found.difference > EXACT:
+        raise CheckpointError(
+            f"{path} was recognised, but the network's answers differ from its own by {found.difference:.1e}: it "
+            "computes something that is not understood here."
+        )
+    return Imported(found.config, found.num_classes, found.tensors, None, report)
+
+
+def _pixels(graph: OperatorGraph, given: PixelScaleConfig | None) -> tuple[PixelScaleConfig, tuple[str, ...]]:
+    """The pixel scale of a graph; where it does not say, that of the library that its names come from."""
+    if given is not None:
+        return given, ()
+    names = " ".join(graph.constants).lower()
+    if any(word in names for word in ("mobilenetv", "xception_", "feature_extractor", "batchnorm/", "bn_conv")):
+        return TENSORFLOW_PIXELS, ("the file does not say how it wants its pixels; taken: -1..1, as TensorFlow's do",)
+    return PixelScaleConfig(), ("the file does not say how it wants its pixels; taken: ImageNet's mean and deviation",)
+
+
+def _from_tensors(path: Path) -> Imported:
+    file = read_torch_file(path)
+    layout = pytorch_layout(file.tensors, str(path))
+    filled = fill(layout, file.tensors)
+    report = ParityReport(
+        source=path.name,
+        sha256=_sha256(path),
+        ecosystem=layout.ecosystem,
+        matched=filled.matched,
+        left_over=filled.left_over,
+        missing=filled.missing,
+        other_shape=filled.other_shape,
+        ignored=tuple(sorted(layout.ignored)),
+        facts=describe_facts(layout.config),
+        notes=(*layout.notes, *file.notes),
+    )
+    return Imported(layout.config, layout.num_classes, filled.tensors, None, report)
+
+
+def _require_whole(path: Path, report: ParityReport, allowed: Sequence[str]) -> None:
+    """Refuse what does not fit wholly, but for what the user has named."""
+
+    def not_allowed(names: Sequence[str]) -> list[str]:
+        return [name for name in names if not any(fnmatchcase(name, pattern) for pattern in allowed)]
+
+    for names, words in (
+        (report.other_shape, "has tensors of another shape"),
+        (report.missing, "lacks tensors of the network"),
+        (report.left_over, "has tensors that no part of the network takes"),
+    ):
+        found = not_allowed(names)
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            raise CheckpointError(
+                f"{path} was recognised as {report.ecosystem}, but it {words}: {found[0]}{more}; if that is meant, "
+                f"name them with --allow-partial '{found[0].split(' ')[0]}'."
+            )
+
+
+def _fitting(labels: LabelSpace | None, found: Imported, path: Path) -> LabelSpace | None:
+    labels = labels or found.labels
+    if labels is not None and labels.num_classes != found.num_classes:
+        raise CheckpointError(
+            f"{path} holds a network of {found.num_classes} classes, but {labels.num_classes} were named: give as many."
+        )
+    return labels
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
