@@ -213,8 +213,14 @@ def initialize(network: SegmentationNetwork) -> None:
             nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    classifiers = [network.classifier, network.auxiliary.classifier] if network.auxiliary else [network.classifier]
-    for classifier in classifiers:
-        for module in classifier.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.01)
+    for _, classifier in classifiers_of(network):
+        nn.init.normal_(classifier.weight, std=0.01)
+
+
+def classifiers_of(network: SegmentationNetwork) -> list[tuple[str, nn.Conv2d]]:
+    """Return the convolutions that give one channel per class, with their names."""
+    return [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) and name.startswith(("classifier", "auxiliary.classifier"))
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -14,6 +14,7 @@ from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
 from atrous.training.optimizer import OptimizerConfig
 from atrous.training.schedule import PolyConfig, ScheduleConfig
+from atrous.weights.starting import network_of
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -41,6 +42,9 @@ class TrainingConfig(Config):
     """Processes that read and augment; they change nothing but the speed."""
     freeze_backbone: bool = False
     """Train only what is not backbone; its weights and the statistics of its norms stay as they are."""
+    start_from: Path | None = None
+    """A checkpoint whose weights the training starts from, such as one that `atrous import` wrote; its network is the
+    one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
 
@@ -66,8 +70,18 @@ def read_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
             valid key.
     """
     source = " ".join([str(path), *(f"with {assignment}" for assignment in assignments)])
-    recipe: Recipe = parse(Recipe, override(read_yaml(path), assignments), source)
+    content = override(read_yaml(path), assignments)
+    recipe: Recipe = parse(Recipe, _with_network(content), source)
     return recipe
+
+
+def _with_network(content: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with the network of the weights that it starts from, if it chooses none itself."""
+    training = content.get("training")
+    start = training.get("start_from") if isinstance(training, dict) else None
+    if content.get("network") is not None or not isinstance(start, str):
+        return content
+    return {**content, "network": network_of(Path(start)).model_dump(mode="json")}
 
 
 def recipe_text(recipe: Recipe) -> str:

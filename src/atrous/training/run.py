@@ -23,6 +23,10 @@ from atrous.training.run_folder import RunFolder
 from atrous.training.state import RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from atrous.weights.starting import calibrate_norms, start_from
+
+CALIBRATION_PICTURES = 16
+"""That folded batch norms are given their statistics by."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     arithmetic = choose_arithmetic(recipe.training)
     torch.manual_seed(recipe.training.seed)
     network = build_network(recipe.network, train_split.labels.num_classes)
+    start = None if resume else begin_weights(network, recipe, train_split)
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
@@ -80,7 +85,27 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
         folder.begin(recipe)
     run = Run(recipe, folder, train_split, val_split, network, optimizer, arithmetic, state, progress)
     describe(run)
+    if start is not None:
+        progress.say(start)
     return run
+
+
+def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: SegmentationDataset) -> str | None:
+    """Take over the weights that the recipe starts from, if it does; return that in words.
+
+    Raises:
+        CheckpointError, ConfigError: If they do not fit.
+    """
+    path = recipe.training.start_from
+    if path is None:
+        return None
+    start, words = start_from(network, recipe.network, split.labels, path)
+    if start.folded:
+        chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
+        images = (torch.from_numpy(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
+        count = calibrate_norms(network, images)
+        words += f"; its folded batch norms are calibrated on {count} pictures"
+    return words
 
 
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:

@@ -1,0 +1,185 @@
+"""Starting a training from weights: what fits is taken, classes by their names, and what is new is said."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from atrous.errors import CheckpointError, ConfigError
+from atrous.labels import LabelSpace
+from atrous.networks import NetworkConfig, SegmentationNetwork
+from atrous.networks.segmentation import classifiers_of
+from atrous.weights.checkpoint import load_checkpoint, read_info
+
+FREE = {"level", "level_block", "multi_grid", "lost_stride"}
+"""Choices of a backbone that its weights do not depend on."""
+
+
+class Start(NamedTuple):
+    """What a network took from a checkpoint."""
+
+    kept_classes: tuple[str, ...]
+    """Whose rows of the classifier were taken, by their names."""
+    new: tuple[str, ...]
+    """Parts that begin at random."""
+    folded: bool
+    """Whether its norms were folded into the convolutions, so that calibrating them helps training."""
+
+    def words(self, path: Path, known: LabelSpace, wanted: LabelSpace) -> str:
+        """Say it in a sentence."""
+        kept = f"kept {len(self.kept_classes)} of its {known.num_classes} classes by name"
+        of = f", of {wanted.num_classes} here"
+        new = f"; new: {', '.join(self.new)}" if self.new else ""
+        return f"Starting from {path.name}: {kept}{of}{new}"
+
+
+def network_of(path: Path) -> NetworkConfig:
+    """Return the network config of a checkpoint, for a recipe that does not choose its own.
+
+    Raises:
+        CheckpointError: If it is none, or classifies whole images.
+    """
+    config = read_info(path).network
+    if config.kind == "image_classifier":
+        raise CheckpointError(
+            f"{path} classifies whole images: choose a `network` in the recipe, on a {config.backbone.kind}."
+        )
+    return config
+
+
+def start_from(
+    network: SegmentationNetwork, config: NetworkConfig, labels: LabelSpace, path: Path
+) -> tuple[Start, str]:
+    """Copy the weights of a checkpoint into a network that was just built.
+
+    The backbone must be the same; context and decoder are taken if they are, and begin at random otherwise; of a
+    classifier the classes that have the same name.
+
+    Args:
+        network: Of `config` and as many classes as `labels` has; it is changed.
+        config: Its choices.
+        labels: Its classes.
+        path: The checkpoint.
+
+    Returns:
+        What was taken, and that in words.
+
+    Raises:
+        CheckpointError: If it is no checkpoint.
+        ConfigError: If its backbone, padding or pixel scale differs from what `config` chooses.
+    """
+    start = load_checkpoint(path)
+    theirs, ours = _grown_up_with(start.info.network), _grown_up_with(config)
+    for choice, value in theirs.items():
+        if value != ours[choice]:
+            raise ConfigError(
+                f"`training.start_from`: the weights in {path} have another `network.{choice}` than the recipe: leave "
+                f"`network` out to take theirs, or set this to {value}."
+            )
+    given, own = start.network.state_dict(), network.state_dict()
+    heads = {f"{name}.{role}" for name, _ in classifiers_of(network) for role in ("weight", "bias")}
+    taken = {
+        name: given[name]
+        for name, tensor in own.items()
+        if name not in heads and name in given and given[name].shape == tensor.shape
+    }
+    kept = _by_name(own, given, heads, labels, start.info.labels)
+    network.load_state_dict({**own, **taken, **kept.tensors})
+    missing = {name.split(".")[0] for name in own if name not in taken and name not in kept.tensors}
+    begun = Start(kept.names, tuple(sorted(missing)), _is_folded(start.network))
+    return begun, begun.words(path, start.info.labels, labels)
+
+
+def _grown_up_with(config: NetworkConfig) -> dict[str, Any]:
+    """The choices that the weights of a network depend on, as far as its backbone goes."""
+    return {
+        "backbone": config.backbone.model_dump(exclude=FREE),
+        "padding": config.padding,
+        "pixels": config.pixels.model_dump(),
+        "batch_norm.epsilon": config.batch_norm.epsilon,
+    }
+
+
+class _Kept(NamedTuple):
+    names: tuple[str, ...]
+    tensors: dict[str, Tensor]
+
+
+def _by_name(
+    own: dict[str, Tensor], given: dict[str, Tensor], heads: set[str], wanted: LabelSpace, known: LabelSpace
+) -> _Kept:
+    """The rows of the classifiers whose classes both have."""
+    shared = [name for name in wanted.names if name in known.names]
+    ours, theirs = [wanted.names.index(name) for name in shared], [known.names.index(name) for name in shared]
+    tensors = {}
+    for head in heads:
+        if head in given and given[head].shape[1:] == own[head].shape[1:] and shared:
+            rows = own[head].clone()
+            rows[ours] = given[head][theirs]
+            tensors[head] = rows
+    return _Kept(tuple(shared) if tensors else (), tensors)
+
+
+def _is_folded(network: nn.Module) -> bool:
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    return bool(norms) and all(norm.running_mean is not None and not norm.running_mean.any() for norm in norms)
+
+
+@torch.no_grad()
+def calibrate_norms(network: SegmentationNetwork, images: Iterable[Tensor]) -> int:
+    """Give every batch norm the statistics of a few pictures, and the scale and shift that undo them.
+
+    The function stays as it is, to rounding; but training can now normalize by batches. It is what brings back norms
+    that were folded into convolutions.
+
+    Args:
+        network: It is changed, and left in the mode in which it was.
+        images: float [B, bands, H, W] in 0..1, of any sizes.
+
+    Returns:
+        How many pictures were seen.
+
+    Raises:
+        ValueError: If there is no picture.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
+    handles = [norm.register_forward_pre_hook(lambda m, inputs: _add(sums[m], inputs[0])) for norm in norms]
+    mode, count = network.training, 0
+    try:
+        network.eval()
+        for image in images:
+            network.low_resolution_logits(image)
+            count += image.shape[0]
+    finally:
+        for handle in handles:
+            handle.remove()
+        network.train(mode)
+    if not count:
+        raise ValueError("norms are calibrated on pictures: give at least one.")
+    for norm in norms:
+        if sums[norm][0, 0] > 1:
+            _adopt(norm, sums[norm])
+    return count
+
+
+def _add(sums: Tensor, x: Tensor) -> None:
+    """Count, sum and sum of squares of each channel."""
+    values = x.detach().double().cpu().transpose(0, 1).flatten(1)
+    sums += torch.stack([torch.full_like(values[:, 0], values.shape[1]), values.sum(1), values.square().sum(1)])
+
+
+def _adopt(norm: nn.BatchNorm2d, sums: Tensor) -> None:
+    count, total, squares = sums
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp(min=1e-6)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight.double().cpu() / (norm.running_var.double().cpu() + norm.eps).sqrt()
+    shift = norm.bias.double().cpu() - scale * norm.running_mean.double().cpu()
+    norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+    norm.bias.copy_(shift + scale * mean)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
