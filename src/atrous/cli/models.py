@@ -64,6 +64,24 @@ def describe(
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
 
+@models.command()
+def convert(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .pth file, or .safetensors.")],
+    *,
+    to: Annotated[str, typer.Option("--to", help="torchvision, smp, vainf, jfzhang95 or kazuto1011.")],
+) -> None:
+    """Write a network as a state dict of another library of PyTorch."""
+    from atrous.weights.checkpoint import load_checkpoint
+    from atrous.weights.to_pytorch import save_converted, to_pytorch
+
+    converted = to_pytorch(load_checkpoint(model), to)
+    save_converted(converted, output)
+    print(f"{len(converted.tensors)} tensors written as {to}: {output}")
+    for note in converted.notes:
+        print(f"Note: {note}.")
+
+
 def _choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
     """The network that is meant, and its number of classes as far as that is known."""
     from atrous.config import nearest, override, parse, read_yaml

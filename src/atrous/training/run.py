@@ -14,7 +14,7 @@ from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.report import EvaluationReport
 from atrous.inference.device import describe_device
-from atrous.networks import SegmentationNetwork, build_network
+from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze
 from atrous.progress import Progress
 from atrous.training.optimizer import build_optimizer, describe_optimizer
@@ -159,5 +159,7 @@ def describe(run: Run) -> None:
     say(f"{run.train_split.title}: {len(run.train_split)} pictures to train, {len(run.val_split)} to validate")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
     say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.network.output_stride}")
+    for sentence in deviations(run.recipe.network):
+        say(f"Unlike the paper: {sentence}")
     say(describe_optimizer(run.optimizer))
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

@@ -4,6 +4,7 @@ from atrous.networks import DeepLabV2Config, DeepLabV3Config, DeepLabV3PlusConfi
 from atrous.networks.segmentation import PixelScaleConfig
 from atrous.weights.pytorch.parts import (
     Given,
+    Namer,
     aspp,
     layout,
     numbered,
@@ -59,6 +60,20 @@ def smp_layout(given: Given) -> Layout | None:
             context_channels=given[f"{home}project.0.weight"].shape[0],
             resize="align_corners",
         )
+    notes = ("output stride (16 for v3+, 8 for v3) and rates are SMP's defaults; the tensors do not say them",)
+    classes = given["segmentation_head.0.weight"].shape[0]
+    return layout("segmentation-models-pytorch", config, classes, _smp_names(config, home), notes=notes)
+
+
+def smp_names(config: NetworkConfig) -> Namer | None:
+    """Return SMP's names for the tensors of a network, or none if it has no such network."""
+    if not isinstance(config, DeepLabV3Config | DeepLabV3PlusConfig) or config.backbone.kind != "resnet":
+        return None
+    return _smp_names(config, "decoder.aspp.0." if isinstance(config, DeepLabV3PlusConfig) else "decoder.aspp.")
+
+
+def _smp_names(config: DeepLabV3Config | DeepLabV3PlusConfig, home: str) -> Namer:
+    plus, count, is_separable = isinstance(config, DeepLabV3PlusConfig), len(config.rates), config.separable
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
@@ -80,10 +95,7 @@ def smp_layout(given: Given) -> Layout | None:
             return f"{home}convs.{int(number) + 1}.{separable(inner)}"
         return f"{home}{aspp(place, count)}"
 
-    notes = ("output stride (16 for v3+, 8 for v3) and rates are SMP's defaults; the tensors do not say them",)
-    return layout(
-        "segmentation-models-pytorch", config, given["segmentation_head.0.weight"].shape[0], name, notes=notes
-    )
+    return name
 
 
 def vainf_layout(given: Given) -> Layout | None:
@@ -94,14 +106,28 @@ def vainf_layout(given: Given) -> Layout | None:
     ):
         return None
     plus = "classifier.project.0.weight" in given
-    home, last = ("classifier.aspp.", 3) if plus else ("classifier.classifier.0.", 4)
-    count = rate_count(given, home)
     backbone = ResNetConfig.model_validate({"depth": depth})
     config: NetworkConfig
     if plus:
         config = DeepLabV3PlusConfig(backbone=backbone, separable=False, decoder_convolutions=1)
     else:
         config = DeepLabV3Config(backbone=backbone, head_convolution=True)
+    notes = ("output stride 16 is what the port's released weights are trained at; the tensors do not say it",)
+    classes = given[f"classifier.classifier.{3 if plus else 4}.weight"].shape[0]
+    return layout("VainF/DeepLabV3Plus-Pytorch", config, classes, _vainf_names(config), notes=notes)
+
+
+def vainf_names(config: NetworkConfig) -> Namer | None:
+    """Return VainF's names for the tensors of a network, or none if it has no such network."""
+    known = isinstance(config, DeepLabV3Config | DeepLabV3PlusConfig) and config.backbone.kind == "resnet"
+    return _vainf_names(config) if known else None
+
+
+def _vainf_names(config: NetworkConfig) -> Namer:
+    plus = isinstance(config, DeepLabV3PlusConfig)
+    home, last = ("classifier.aspp.", 3) if plus else ("classifier.classifier.0.", 4)
+    assert isinstance(config, DeepLabV3Config | DeepLabV3PlusConfig)
+    count = len(config.rates)
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
@@ -119,10 +145,7 @@ def vainf_layout(given: Given) -> Layout | None:
             return f"classifier.classifier.{numbered(place, 1)}"
         return f"{home}{aspp(place, count)}"
 
-    notes = ("output stride 16 is what the port's released weights are trained at; the tensors do not say it",)
-    return layout(
-        "VainF/DeepLabV3Plus-Pytorch", config, given[f"classifier.classifier.{last}.weight"].shape[0], name, notes=notes
-    )
+    return name
 
 
 def jfzhang95_layout(given: Given) -> Layout | None:
@@ -135,31 +158,37 @@ def jfzhang95_layout(given: Given) -> Layout | None:
         separable=False,
         resize="align_corners",
     )
-
-    def name(ours: str) -> str | Source | None:
-        part, _, place = ours.partition(".")
-        if part == "backbone":
-            return f"backbone.{resnet(place)}"
-        if part == "classifier":
-            return f"decoder.last_conv.8.{place}"
-        branch, *rest = place.split(".")
-        match branch:
-            case "pointwise":
-                return f"aspp.aspp1.{pair(place, 'atrous_conv', 'bn')}"
-            case "pyramid":
-                return f"aspp.aspp{int(rest[0]) + 2}.{pair(place, 'atrous_conv', 'bn')}"
-            case "image_pooling":
-                return f"aspp.global_avg_pool.{numbered(place, 1)}"
-            case "projection":
-                return f"aspp.{pair(place, 'conv1', 'bn1')}"
-            case "low_level":
-                return f"decoder.{pair(place, 'conv1', 'bn1')}"
-            case _:
-                return f"decoder.last_conv.{numbered(place, 4 * int(rest[0]))}"
-
     notes = ("output stride 16 and multi-grid 1, 2, 4 are the port's own; the tensors do not say them",)
     classes = given["decoder.last_conv.8.weight"].shape[0]
-    return layout("jfzhang95/pytorch-deeplab-xception", config, classes, name, notes=notes)
+    return layout("jfzhang95/pytorch-deeplab-xception", config, classes, _jfzhang95_name, notes=notes)
+
+
+def jfzhang95_names(config: NetworkConfig) -> Namer | None:
+    """Return jfzhang95's names for the tensors of a network, or none if it has no such network."""
+    known = isinstance(config, DeepLabV3PlusConfig) and config.backbone.kind == "resnet"
+    return _jfzhang95_name if known else None
+
+
+def _jfzhang95_name(ours: str) -> str | Source | None:
+    part, _, place = ours.partition(".")
+    if part == "backbone":
+        return f"backbone.{resnet(place)}"
+    if part == "classifier":
+        return f"decoder.last_conv.8.{place}"
+    branch, *rest = place.split(".")
+    match branch:
+        case "pointwise":
+            return f"aspp.aspp1.{pair(place, 'atrous_conv', 'bn')}"
+        case "pyramid":
+            return f"aspp.aspp{int(rest[0]) + 2}.{pair(place, 'atrous_conv', 'bn')}"
+        case "image_pooling":
+            return f"aspp.global_avg_pool.{numbered(place, 1)}"
+        case "projection":
+            return f"aspp.{pair(place, 'conv1', 'bn1')}"
+        case "low_level":
+            return f"decoder.{pair(place, 'conv1', 'bn1')}"
+        case _:
+            return f"decoder.last_conv.{numbered(place, 4 * int(rest[0]))}"
 
 
 def kazuto1011_layout(given: Given) -> Layout | None:
@@ -171,7 +200,18 @@ def kazuto1011_layout(given: Given) -> Layout | None:
     config = DeepLabV2Config(rates=tuple(6 * (number + 1) for number in range(count)), pixels=CAFFE_PIXELS)
     if not prefix:
         config = config.model_copy(update={"scales": (1.0,)})
+    classes = given[f"{prefix}aspp.c0.weight"].shape[0]
+    return layout("kazuto1011/deeplab-pytorch", config, classes, _kazuto1011_names(prefix))
 
+
+def kazuto1011_names(config: NetworkConfig) -> Namer | None:
+    """Return kazuto1011's names for the tensors of a network, or none if it has no such network."""
+    if not isinstance(config, DeepLabV2Config) or config.backbone.kind != "resnet" or config.hidden_channels:
+        return None
+    return _kazuto1011_names("base." if len(config.scales) > 1 else "")
+
+
+def _kazuto1011_names(prefix: str) -> Namer:
     def name(ours: str) -> str | Source | None:
         part, *rest = ours.split(".")
         if part == "classifier":
@@ -182,4 +222,4 @@ def kazuto1011_layout(given: Given) -> Layout | None:
         step = "shortcut" if where == "shortcut" else ("reduce", "conv3x3", "increase")[int(inner[0])]
         return f"{prefix}layer{int(stage) + 2}.block{int(block) + 1}.{step}.{pair(ours, 'conv', 'bn')}"
 
-    return layout("kazuto1011/deeplab-pytorch", config, given[f"{prefix}aspp.c0.weight"].shape[0], name)
+    return name

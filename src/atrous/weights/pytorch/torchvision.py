@@ -49,18 +49,25 @@ def _deeplab_v3(given: Given) -> Layout | None:
             head_convolution=True,
             auxiliary=AuxiliaryHeadConfig() if has_auxiliary else None,
         )
-        inner: Namer = lambda place: f"backbone.{resnet(place)}"  # noqa: E731 - as short as its meaning
-    elif "backbone.16.0.weight" in given:
+        return layout("torchvision", config, num_classes, _deeplab_v3_names(config, _resnet_in_backbone), notes=_NOTES)
+    if "backbone.16.0.weight" in given:
         config = DeepLabV3Config(
             backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"),
             rates=tuple(2 * rate for rate in rates),
             head_convolution=True,
             auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2) if has_auxiliary else None,
         )
-        in_order = backbone_in_order(config, given, "backbone.")
-        inner = in_order.__getitem__
-    else:
-        return None
+        names = _deeplab_v3_names(config, backbone_in_order(config, given, "backbone.").__getitem__)
+        return layout("torchvision", config, num_classes, names, notes=_NOTES)
+    return None
+
+
+def _resnet_in_backbone(place: str) -> str:
+    return f"backbone.{resnet(place)}"
+
+
+def _deeplab_v3_names(config: DeepLabV3Config, inner: Namer) -> Namer:
+    count = len(config.rates)
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
@@ -76,7 +83,7 @@ def _deeplab_v3(given: Given) -> Layout | None:
             case _:
                 return f"aux_classifier.{auxiliary(place)}"
 
-    return layout("torchvision", config, num_classes, name, notes=_NOTES)
+    return name
 
 
 def auxiliary(place: str) -> str:
@@ -121,32 +128,45 @@ def _resnet_classifier(given: Given) -> Layout | None:
     if depth is None:
         return None
     config = ImageClassifierConfig(backbone=ResNetConfig.model_validate({"depth": depth}))
+    return layout("torchvision or timm", config, given["fc.weight"].shape[0], _resnet_names, notes=_NOTES)
 
-    def name(ours: str) -> str | Source | None:
-        part, _, place = ours.partition(".")
-        if part == "backbone":
-            return resnet(place)
-        return linear("fc.weight") if place == "weight" else "fc.bias"
 
-    return layout("torchvision or timm", config, given["fc.weight"].shape[0], name, notes=_NOTES)
+def _resnet_names(ours: str) -> str | Source | None:
+    part, _, place = ours.partition(".")
+    if part == "backbone":
+        return resnet(place)
+    return linear("fc.weight") if place == "weight" else "fc.bias"
 
 
 def _mobilenet_v2_classifier(given: Given) -> Layout:
     stem = given["features.0.0.weight"].shape[0]
     hidden = given["features.18.0.weight"].shape[0]
     config = ImageClassifierConfig(backbone=MobileNetV2Config(width=stem / 32), hidden_channels=hidden)
+    return layout("torchvision", config, given["classifier.1.weight"].shape[0], _mobilenet_v2_names, notes=_NOTES)
 
-    def name(ours: str) -> str | Source | None:
-        part, _, place = ours.partition(".")
-        match part:
-            case "backbone":
-                return mobilenet_v2(place)
-            case "context":
-                return f"features.18.{numbered(place)}"
-            case _:
-                return linear("classifier.1.weight") if place == "weight" else "classifier.1.bias"
 
-    return layout("torchvision", config, given["classifier.1.weight"].shape[0], name, notes=_NOTES)
+def _mobilenet_v2_names(ours: str) -> str | Source | None:
+    part, _, place = ours.partition(".")
+    match part:
+        case "backbone":
+            return mobilenet_v2(place)
+        case "context":
+            return f"features.18.{numbered(place)}"
+        case _:
+            return linear("classifier.1.weight") if place == "weight" else "classifier.1.bias"
+
+
+def torchvision_names(config: NetworkConfig) -> Namer | None:
+    """Return torchvision's names for the tensors of a network, or none if it has no such network."""
+    match config, config.backbone:
+        case DeepLabV3Config(), ResNetConfig():
+            return _deeplab_v3_names(config, _resnet_in_backbone)
+        case ImageClassifierConfig(), ResNetConfig():
+            return _resnet_names
+        case ImageClassifierConfig(), MobileNetV2Config():
+            return _mobilenet_v2_names
+        case _:
+            return None
 
 
 def mobilenet_v2(place: str) -> str:
