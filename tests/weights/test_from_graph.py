@@ -27,7 +27,9 @@ from atrous.weights.importing import import_weights, recognized, save_imported
 from atrous.weights.parity import Imported
 from tests.networks.oracles import random_image, relative_difference
 from tests.real import REAL, real
+from tests.tiny_data import one_sentence
 from tests.weights.formats.files import as_onnx, random_network, small_graph_def, small_tflite, write
+from tests.weights.fuzzing import mutants
 
 WEIGHTS = REAL / "weights"
 VOC = REAL / "voc/VOCdevkit/VOC2012"
@@ -88,6 +90,29 @@ def test_a_network_without_a_pyramid_is_refused_with_the_reason(tmp_path: Path) 
     path = write(tmp_path / "v1.onnx", as_onnx(random_network(config)))
     with pytest.raises(CheckpointError, match="pyramid pooling"):
         import_weights(path)
+
+
+def test_damage_that_the_reader_lets_pass_is_refused_all_the_same(tmp_path: Path) -> None:
+    good = as_onnx(random_network(EXPORTED[0]), (33, 33))
+    refusals = []
+    for data in mutants([good], 60, seed=0):
+        try:
+            import_weights(write(tmp_path / "damaged.onnx", data), "onnx")
+        except CheckpointError as refusal:
+            refusals.append(one_sentence(refusal))
+    assert len(refusals) > 20
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("dilations", 2**30), ("strides", 2**30), ("strides", 0)])
+def test_numbers_that_would_take_all_memory_are_refused(attribute: str, value: int, tmp_path: Path) -> None:
+    onnx: Any = pytest.importorskip("onnx")
+    model = onnx.load_from_string(as_onnx(random_network(EXPORTED[0]), (33, 33)))
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv" and node.attribute)
+    for entry in convolution.attribute:
+        if entry.name == attribute:
+            entry.ints[:] = [value, value]
+    with pytest.raises(CheckpointError, match="which no network has"):
+        import_weights(write(tmp_path / "a.onnx", model.SerializeToString()))
 
 
 def test_files_are_recognised_by_their_content(tmp_path: Path) -> None:

@@ -31,6 +31,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 """-1..1, as all of TensorFlow's MobileNets and Xceptions want it."""
+UNDERSTOOD_BY_NOBODY = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    StopIteration,
+)
+"""What a graph can cause whose bytes are in order but whose sense is not; one border for them all is easier to trust
+than a check before each step."""
 EXACT = 1e-4
 """The largest relative difference to the file's own graph that rounding explains."""
 
@@ -134,6 +145,15 @@ def _from_graph(
         found = from_graph(layers, {"pixels": pixels.model_dump()})
     except CheckpointError as error:
         raise CheckpointError(f"{path} holds no network that is known here: {error}.") from None
+    except UNDERSTOOD_BY_NOBODY as error:
+        raise CheckpointError(
+            f"{path} holds a graph that contradicts itself ({type(error).__name__}): get a whole copy of it."
+        ) from None
+    if not found.difference <= EXACT:  # or no number
+        raise CheckpointError(
+            f"{path} was recognised, but the network's answers differ from its own by {found.difference:.1e}: it "
+            "computes something that is not understood here."
+        )
     if graph.quantization:
         notes += (
             "its weights were quantised; here they are the real numbers that they stand for, and activations real",
@@ -151,11 +171,6 @@ def _from_graph(
         notes=notes,
         difference=found.difference,
     )
-    if found.difference > EXACT:
-        raise CheckpointError(
-            f"{path} was recognised, but the network's answers differ from its own by {found.difference:.1e}: it "
-            "computes something that is not understood here."
-        )
     return Imported(found.config, found.num_classes, found.tensors, None, report)
 
 

@@ -41,7 +41,22 @@ def translated(graph: OperatorGraph, words: Vocabulary, layers_of: MADE_OF) -> G
         else:
             layers += layers_of(operator, given)
         known.update(operator.outputs[:1])
+    for layer in layers:
+        _require_sane(layer)
     return simplified(layers)
+
+
+def _require_sane(layer: Layer) -> None:
+    """Refuse numbers that would take all memory, and that no network has."""
+    sides = max(layer.sides) if isinstance(layer.sides, tuple) else 0
+    for name, value, most in (
+        ("stride", layer.stride, 8),
+        ("rate", max(layer.rate + layer.block), 256),
+        ("padding", sides, 1024),
+        ("kernel", max(layer.weight.shape[2:], default=1) if layer.weight is not None else layer.kernel, 64),
+    ):
+        if not 0 <= value <= most or (name in ("stride", "rate", "kernel") and value == 0):
+            raise CheckpointError(f"the layer {layer.name} has a {name} of {value:,}, which no network has")
 
 
 def first_picture(graph: OperatorGraph, words: Vocabulary) -> str:
