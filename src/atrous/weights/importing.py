@@ -1,16 +1,21 @@
 """`atrous import`: weights of any ecosystem become a checkpoint of ours, with a report that proves it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from atrous.errors import CheckpointError
 from atrous.labels import LabelSpace
 from atrous.networks import build_network
 from atrous.networks.segmentation import PixelScaleConfig
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
 from atrous.weights.formats.graphdef import read_graph_def
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
@@ -20,13 +25,14 @@ from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_p
 from atrous.weights.from_graph import from_graph
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
 from atrous.weights.from_pytorch import pytorch_layout
+from atrous.weights.from_tensorflow import tensorflow_layout
 from atrous.weights.from_tflite import tflite_layers, tflite_pixels
 from atrous.weights.graphs.layers import Graph
 from atrous.weights.known_labels import unnamed_labels
 from atrous.weights.parity import Imported, ParityReport, describe_facts
-from atrous.weights.renaming import fill
+from atrous.weights.renaming import Layout, fill
 
-Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch"]
+Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -76,7 +82,11 @@ def import_weights(
         case "onnx":
             found = _from_graph(path, "ONNX", read_onnx, onnx_layers, onnx_pixels)
         case "pytorch":
-            found = _from_tensors(path)
+            file = read_torch_file(path)
+            found = _from_tensors(path, file.tensors, pytorch_layout(file.tensors, str(path)), file.notes)
+        case "tensorflow":
+            variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
+            found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
     _require_whole(path, found.report, allow_partial)
     return found._replace(labels=_fitting(labels, found, path))
 
@@ -111,6 +121,8 @@ def recognized(path: Path) -> Kind:
     Raises:
         CheckpointError: If it is none that is known.
     """
+    if path.name.endswith(".index") or ".data-" in path.name or path.with_name(f"{path.name}.index").is_file():
+        return "tensorflow"
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -184,13 +196,11 @@ def _pixels(graph: OperatorGraph, given: PixelScaleConfig | None) -> tuple[Pixel
     return PixelScaleConfig(), ("the file does not say how it wants its pixels; taken: ImageNet's mean and deviation",)
 
 
-def _from_tensors(path: Path) -> Imported:
-    file = read_torch_file(path)
-    layout = pytorch_layout(file.tensors, str(path))
-    filled = fill(layout, file.tensors)
+def _from_tensors(path: Path, tensors: Mapping[str, Tensor], layout: Layout, notes: tuple[str, ...] = ()) -> Imported:
+    filled = fill(layout, tensors)
     report = ParityReport(
         source=path.name,
-        sha256=_sha256(path),
+        sha256=_sha256(path if path.is_file() else index_of(path)),
         ecosystem=layout.ecosystem,
         matched=filled.matched,
         left_over=filled.left_over,
@@ -198,7 +208,7 @@ def _from_tensors(path: Path) -> Imported:
         other_shape=filled.other_shape,
         ignored=tuple(sorted(layout.ignored)),
         facts=describe_facts(layout.config),
-        notes=(*layout.notes, *file.notes),
+        notes=(*layout.notes, *notes),
     )
     return Imported(layout.config, layout.num_classes, filled.tensors, None, report)
 

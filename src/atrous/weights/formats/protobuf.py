@@ -27,15 +27,15 @@ class Message:
             count += 1
             if count > MOST_FIELDS:
                 raise MalformedError(f"a message of more than {MOST_FIELDS:,} fields")
-            key, position = _varint(data, position)
+            key, position = read_varint(data, position)
             kind = key & 7
             if kind == VARINT:
-                value, position = _varint(data, position)
+                value, position = read_varint(data, position)
                 self._fields[key >> 3].append((kind, value))
                 continue
             length = 8 if kind == FIXED64 else 4
             if kind == BYTES:
-                length, position = _varint(data, position)
+                length, position = read_varint(data, position)
             elif kind not in (FIXED64, FIXED32):
                 raise MalformedError(f"a field of wire type {kind}, which no message of today has")
             if position + length > len(data):
@@ -60,7 +60,7 @@ class Message:
                 continue
             position = 0
             while kind == BYTES and position < len(value):
-                number, position = _varint(value, position)
+                number, position = read_varint(value, position)
                 values.append(_signed(number))
         return values
 
@@ -104,7 +104,12 @@ class Message:
         return [Message(value) for value in self.all_bytes(field)]
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Return the whole number that begins at a position, and where it ends.
+
+    Raises:
+        MalformedError: If the bytes end within it, or it has more than 64 bits.
+    """
     value = shift = 0
     while True:
         if position >= len(data):
