@@ -14,12 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from atrous.errors import CheckpointError
+from atrous.weights.formats.bundle import table_entries
+from atrous.weights.formats.caffemodel import parse_caffemodel
 from atrous.weights.formats.graphdef import parse_graph_def
 from atrous.weights.formats.onnx import parse_onnx
 from atrous.weights.formats.operators import MalformedError
@@ -27,7 +30,9 @@ from atrous.weights.formats.tflite import parse_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from tests.weights.formats.files import small_graph_def, small_tflite
 from tests.weights.fuzzing import mutants
+from tests.weights.test_from_caffe import written
 
+INDEX = Path(__file__).parents[1] / "tests/files/tensorflow/model.ckpt.index"
 PLACE = Path(tempfile.mkdtemp()) / "damaged"
 
 
@@ -52,6 +57,11 @@ def torch_files() -> list[bytes]:
     return [*files, PLACE.read_bytes()]
 
 
+def small_caffemodel() -> bytes:
+    """A convolution with a bias."""
+    return written({"conv": ("Convolution", [np.ones((2, 3, 3, 3), np.float32), np.ones(2, np.float32)])})
+
+
 def parse_torch(data: bytes) -> object:
     """Read a state dict, which is read from a file only."""
     PLACE.write_bytes(data)
@@ -63,6 +73,8 @@ READERS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] 
     "frozen-graph": (parse_graph_def, lambda: [small_graph_def()]),
     "onnx": (parse_onnx, lambda: [small_onnx()]),
     "pytorch": (parse_torch, torch_files),
+    "caffe": (parse_caffemodel, lambda: [small_caffemodel()]),
+    "tensorflow": (lambda data: list(table_entries(data)), lambda: [INDEX.read_bytes()]),
 }
 
 

@@ -17,7 +17,7 @@ def import_weights(
     *,
     kind: Annotated[
         Optional[str],  # noqa: UP045 - typer reads it
-        typer.Option("--as", help="Whose file it is, if unrecognised: tflite, onnx, frozen-graph, pytorch."),
+        typer.Option("--as", help="Whose file it is, if unrecognised: tflite, onnx, caffe, pytorch ..."),
     ] = None,
     labels: Annotated[
         Optional[str],  # noqa: UP045

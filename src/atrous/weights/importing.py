@@ -16,11 +16,13 @@ from atrous.networks import build_network
 from atrous.networks.segmentation import PixelScaleConfig
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
+from atrous.weights.formats.caffemodel import read_caffemodel
 from atrous.weights.formats.graphdef import read_graph_def
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
 from atrous.weights.formats.tflite import read_tflite
 from atrous.weights.formats.torch_file import read_torch_file
+from atrous.weights.from_caffe import caffe_layout, caffe_tensors
 from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
 from atrous.weights.from_graph import from_graph
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
@@ -32,7 +34,7 @@ from atrous.weights.known_labels import unnamed_labels
 from atrous.weights.parity import Imported, ParityReport, describe_facts
 from atrous.weights.renaming import Layout, fill
 
-Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow"]
+Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -87,6 +89,9 @@ def import_weights(
         case "tensorflow":
             variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
             found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
+        case "caffe":
+            layers = read_caffemodel(path)
+            found = _from_tensors(path, caffe_tensors(layers), caffe_layout(layers, str(path)))
     _require_whole(path, found.report, allow_partial)
     return found._replace(labels=_fitting(labels, found, path))
 
@@ -136,6 +141,8 @@ def recognized(path: Path) -> Kind:
         return "pytorch"
     if head[:1] == b"\x08" and head[1:2] < b"\x20":  # the version of ONNX's own format comes first
         return "onnx"
+    if path.suffix == ".caffemodel":  # it begins with a name, as other protocol buffers do
+        return "caffe"
     if head[:1] == b"\x0a":  # a list of nodes
         return "frozen-graph"
     raise CheckpointError(
