@@ -23,6 +23,8 @@ from atrous.networks import (
     build_network,
 )
 from atrous.networks.layers import resize_bilinear
+from atrous.weights.formats.operators import Operator, OperatorGraph
+from atrous.weights.from_tflite import tflite_layers
 from atrous.weights.importing import import_weights, recognized, save_imported
 from atrous.weights.parity import Imported
 from tests.networks.oracles import random_image, relative_difference
@@ -115,6 +117,35 @@ def test_numbers_that_would_take_all_memory_are_refused(attribute: str, value: i
         import_weights(write(tmp_path / "a.onnx", model.SerializeToString()))
 
 
+@torch.no_grad()
+def test_padding_that_is_spelled_out_for_even_sizes_is_that_of_tensorflow(tmp_path: Path) -> None:
+    onnx: Any = pytest.importorskip("onnx")
+    config = DeepLabV3Config(backbone=MobileNetV2Config(width=0.25), rates=(), context_channels=8)
+    model = onnx.load_from_string(as_onnx(random_network(config)))
+    for node in model.graph.node:
+        entries = {entry.name: entry for entry in node.attribute}
+        if node.op_type == "Conv" and list(entries["strides"].ints) == [2, 2]:
+            entries["pads"].ints[:] = [0, 0, 1, 1]
+    imported = import_weights(write(tmp_path / "a.onnx", model.SerializeToString()))
+    assert imported.config.padding == "same"
+
+
+def test_weights_of_16_bits_that_the_graph_makes_whole_are_read() -> None:
+    graph = OperatorGraph(
+        operators=(
+            Operator("DEQUANTIZE", "whole", ("half",), ("whole",), {}),
+            Operator("CONV_2D", "found", ("picture", "whole"), ("found",), {**WINDOW, "activation": "RELU6"}),
+        ),
+        constants={"half": np.ones((4, 3, 3, 3), np.float16)},
+        inputs=("picture",),
+        outputs=("found",),
+    )
+    (_, convolution) = tflite_layers(graph).layers
+    assert convolution.weight is not None
+    assert convolution.weight.dtype == np.float32
+    assert convolution.weight.shape == (4, 3, 3, 3)
+
+
 def test_files_are_recognised_by_their_content(tmp_path: Path) -> None:
     assert recognized(write(tmp_path / "a", small_tflite())) == "tflite"
     assert recognized(write(tmp_path / "b", small_graph_def())) == "frozen-graph"
@@ -124,6 +155,8 @@ def test_files_are_recognised_by_their_content(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="--as"):
         recognized(write(tmp_path / "e", b"hello"))
 
+
+WINDOW: dict[str, Any] = {"padding": "SAME", "stride_h": 2, "stride_w": 2, "dilation_h": 1, "dilation_w": 1}
 
 REAL_FILES: dict[str, tuple[str, int, int, float]] = {
     "deeplabv3.tflite": ("deeplab_v3", 21, 8, 0.5),

@@ -15,6 +15,9 @@ from atrous.weights.graphs.ours import graph_of
 from atrous.weights.graphs.recognition import configs_of
 from atrous.weights.parity import Match
 
+EVEN = (96, 128)
+"""A size that stays even where a network strides, for graphs whose padding is spelled out for such."""
+
 
 class FromGraph(NamedTuple):
     """What a graph became."""
@@ -58,12 +61,23 @@ def from_graph(graph: Graph, common: dict[str, Any]) -> FromGraph:
 
 def _conventions(graph: Graph) -> dict[str, Any]:
     """How the graph pads where it strides, and how it resizes."""
-    padded = {layer.sides == "same" for layer in graph.layers if layer.kind == "convolution" and layer.stride > 1}
+    strided = [layer.sides for layer in graph.layers if layer.kind == "convolution" and layer.stride > 1]
     resized = [layer.resize for layer in graph.layers if layer.kind == "resize" and layer.resize]
     return {
-        "padding": "same" if padded == {True} else "symmetric",
+        "padding": "same"
+        if strided and all(sides == "same" or _is_of_tensorflow(sides) for sides in strided)
+        else "symmetric",
         "resize": resized[-1] if resized else "half_pixel",
     }
+
+
+def _is_of_tensorflow(sides: object) -> bool:
+    """Whether it pads as SAME; some writers spell out what that is at even sizes: one more at the bottom and right."""
+    return sides == "same" or _is_spelled_out(sides)
+
+
+def _is_spelled_out(sides: object) -> bool:
+    return isinstance(sides, tuple) and sides[1] - sides[0] == sides[3] - sides[2] == 1
 
 
 def _with_epsilon(config: NetworkConfig, graph: Graph) -> NetworkConfig:
@@ -154,6 +168,8 @@ def _how(pair: Pair, role: str) -> str:
 def difference_to(network: SegmentationNetwork, graph: Graph, size: tuple[int, int] = (96, 129)) -> float:
     """Return how far the network's low-resolution logits are from those of a graph, for pixels drawn at random."""
     bands = network.pixels.mean.numel()
+    if any(_is_spelled_out(layer.sides) for layer in graph.layers):
+        size = EVEN
     pixels = torch.rand(1, bands, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     levels = network.backbone(pixels)
     ours = network.classifier(network.decoder(network.context(levels[-1]), levels))

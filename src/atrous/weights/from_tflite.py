@@ -26,7 +26,18 @@ def tflite_layers(graph: OperatorGraph) -> Graph:
     Raises:
         CheckpointError: If an operator is none of a convolutional network.
     """
+    graph = _with_small_constants(graph)
     return translated(graph, WORDS, lambda operator, inputs: _layers(operator, inputs, graph))
+
+
+def _with_small_constants(graph: OperatorGraph) -> OperatorGraph:
+    """Weights of 16 bits, or of 8 in some files, are made whole by operators before they are used; here at once."""
+    constants = dict(graph.constants)
+    for operator in graph.operators:
+        if operator.op in ("DEQUANTIZE", "CAST") and operator.inputs[0] in constants:
+            name = operator.inputs[0]
+            constants[operator.outputs[0]] = dequantized(constants[name], graph.quantization.get(name))
+    return replace(graph, constants=constants)
 
 
 def tflite_pixels(graph: OperatorGraph) -> PixelScaleConfig | None:
