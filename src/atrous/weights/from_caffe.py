@@ -1,6 +1,6 @@
 """Caffe's models of DeepLab v1 and v2: recognised by the names of their layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,11 +9,9 @@ from torch import Tensor
 from atrous.errors import CheckpointError
 from atrous.networks import DeepLabV1Config, DeepLabV2Config, NetworkConfig, VGG16Config
 from atrous.weights.formats.caffemodel import CaffeLayer
-from atrous.weights.pytorch.parts import layout
 from atrous.weights.pytorch.ports import CAFFE_PIXELS
-from atrous.weights.renaming import Layout, Source, renamed
+from atrous.weights.renaming import Given, Layout, Source, layout_of, renamed
 
-Given = Mapping[str, Tensor]
 OTHER_SCALES = ("_res075", "_res05", "_res0.75", "_res0.5")
 """Ends of the names of layers that only share the weights of the first scale."""
 
@@ -73,7 +71,7 @@ def _resnet(given: Given, source: str, epsilon: float) -> Layout:
 
     ignored = frozenset(name for name in given if name.endswith("/2") and name.startswith("bn"))
     notes = ("batch norms and scales are two layers each; the rates are the paper's, the model does not say them",)
-    return layout("Caffe", config, num_classes, name, ignored=ignored, notes=notes)
+    return layout_of("Caffe", config, num_classes, name, ignored=ignored, notes=notes)
 
 
 def _unit(rest: list[str]) -> str:
@@ -131,7 +129,7 @@ def _vgg(given: Given, source: str) -> Layout:
         return _classifier([f"{head}/{number}" for head in heads], rest[-1])
 
     notes = ("the rate of the large field of view is the paper's; the model does not say it",)
-    return layout("Caffe", config, num_classes, name, notes=notes)
+    return layout_of("Caffe", config, num_classes, name, notes=notes)
 
 
 def _classifier(names: list[str], role: str) -> Source:

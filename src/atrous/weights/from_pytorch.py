@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from atrous.errors import CheckpointError
-from atrous.weights.pytorch.parts import Given
 from atrous.weights.pytorch.ports import jfzhang95_layout, kazuto1011_layout, smp_layout, vainf_layout
 from atrous.weights.pytorch.torchvision import torchvision_layout
-from atrous.weights.renaming import Layout
+from atrous.weights.renaming import Given, Layout
 
 _LAYOUTS: dict[str, Callable[[Given], Layout | None]] = {
     "torchvision": torchvision_layout,

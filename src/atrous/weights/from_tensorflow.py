@@ -1,9 +1,8 @@
 """TensorFlow's checkpoints of research/deeplab and slim: recognised by the names of their variables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from atrous.errors import CheckpointError
 from atrous.networks import (
@@ -20,10 +19,17 @@ from atrous.networks import (
 )
 from atrous.networks.backbones.mobilenet_v2 import scaled_channels
 from atrous.networks.segmentation import PixelScaleConfig
-from atrous.weights.pytorch.parts import layout
-from atrous.weights.renaming import Layout, Source, convolution_hwio, depthwise_hwim, renamed, reordered
+from atrous.weights.renaming import (
+    Given,
+    Layout,
+    Source,
+    convolution_hwio,
+    depthwise_hwim,
+    layout_of,
+    renamed,
+    reordered,
+)
 
-Given = Mapping[str, Tensor]
 Place = Callable[[str], str]
 """Takes the place of one of our convolutions, or norms, to the scope of theirs."""
 
@@ -122,19 +128,21 @@ def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, pl
     else:
         config = DeepLabV3Config.model_validate(choices)
 
+    network = _built(config)
+
     def scope(ours: str) -> str:
         part, _, inner = ours.partition(".")
         return place(inner) if part == "backbone" else _head(part, inner)
 
     def source(ours: str) -> Source | None:
-        found = _source(config, ours, scope, epsilon)
+        found = _source(network, ours, scope, epsilon)
         if ours == "context.projection.convolution.weight" and found is not None:
             groups = [given["image_pooling/weights"].shape[3], *[channels] * (count + 1)]
             return reordered(found, groups, (*range(1, count + 2), 0))  # theirs begins with the mean of the image
         return found
 
     notes = ("output stride 16 is the authors' default; the variables do not say it",)
-    return layout(
+    return layout_of(
         "research/deeplab", config, given["logits/semantic/weights"].shape[3], source, ignored=ignored, notes=notes
     )
 
@@ -153,6 +161,8 @@ def _classifier(
         pixels=MEAN_PIXELS if isinstance(backbone, ResNetConfig) else SIGNED_PIXELS,
     )
 
+    network = _built(config)
+
     def scope(ours: str) -> str:
         part, _, inner = ours.partition(".")
         match part:
@@ -164,31 +174,30 @@ def _classifier(
                 return logits.removesuffix("/weights")
 
     def source(ours: str) -> Source | None:
-        return _source(config, ours, scope, epsilon)
+        return _source(network, ours, scope, epsilon)
 
-    return layout("slim", config, given[logits].shape[-1], source, ignored=ignored)
+    return layout_of("slim", config, given[logits].shape[-1], source, ignored=ignored)
 
 
-def _source(config: NetworkConfig, ours: str, scope: Place, epsilon: float) -> Source | None:
+def _source(network: torch.nn.Module, ours: str, scope: Place, epsilon: float) -> Source | None:
     """Where a tensor of ours comes from: a kernel, a bias, or one of the four of a norm."""
     place, _, role = ours.rpartition(".")
     home, _, layer = place.rpartition(".")
+    module = network.get_submodule(place)
     if role == "num_batches_tracked":
         return None
-    if layer == "norm":
+    if isinstance(module, torch.nn.BatchNorm2d):
         norm = f"{scope(home)}/BatchNorm"
         if role == "running_var":
             theirs = epsilon if ours.startswith(("backbone.", "context.hidden")) else HEAD_EPSILON
-            return _variance(f"{norm}/moving_variance", theirs - _epsilon_of(config, place))
+            return _variance(f"{norm}/moving_variance", theirs - module.eps)
         return renamed(f"{norm}/{ {'weight': 'gamma', 'bias': 'beta', 'running_mean': 'moving_mean'}[role] }")
     where = scope(home if layer == "convolution" else place)
     if role == "bias":
         return renamed(f"{where}/biases")
-    return (
-        depthwise_hwim(f"{where}/depthwise_weights")
-        if _is_depthwise(config, place)
-        else convolution_hwio(f"{where}/weights")
-    )
+    if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+        return depthwise_hwim(f"{where}/depthwise_weights")
+    return convolution_hwio(f"{where}/weights")
 
 
 def _variance(name: str, more: float) -> Source:
@@ -199,25 +208,9 @@ def _variance(name: str, more: float) -> Source:
     return Source((name,), words, lambda t: t[0] + more, lambda ours: (ours - more,))
 
 
-def _epsilon_of(config: NetworkConfig, place: str) -> float:
-    return float(_built(config).get_submodule(place).eps)  # type: ignore[arg-type]  # a norm has one
-
-
-def _is_depthwise(config: NetworkConfig, place: str) -> bool:
-    module = _built(config).get_submodule(place)
-    return isinstance(module, torch.nn.Conv2d) and module.groups > 1
-
-
-_networks: dict[str, torch.nn.Module] = {}
-
-
 def _built(config: NetworkConfig) -> torch.nn.Module:
-    key = config.model_dump_json()
-    if key not in _networks:
-        _networks.clear()
-        with torch.device("meta"):
-            _networks[key] = build_network(config, 2)
-    return _networks[key]
+    with torch.device("meta"):
+        return build_network(config, 2)
 
 
 def _head(part: str, place: str) -> str:

@@ -50,6 +50,32 @@ class Layout(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+Given = Mapping[str, Tensor]
+Namer = Callable[[str], str | Source | None]
+"""Takes the name of one of our tensors to theirs; none where they have no such tensor."""
+
+
+def layout_of(
+    ecosystem: str,
+    config: NetworkConfig,
+    num_classes: int,
+    name: Namer,
+    *,
+    ignored: frozenset[str] = frozenset(),
+    notes: tuple[str, ...] = (),
+) -> Layout:
+    """Return the layout in which `name` says where each of our tensors comes from."""
+    with torch.device("meta"):
+        own = build_network(config, num_classes).state_dict()
+    sources = {}
+    for ours in own:
+        theirs = name(ours) if ours not in PIXELS else None
+        if theirs is not None:
+            sources[ours] = renamed(theirs) if isinstance(theirs, str) else theirs
+    counters = frozenset(source.names[0] for ours, source in sources.items() if ours.endswith(COUNTER))
+    return Layout(ecosystem, config, num_classes, sources, ignored | counters, notes)
+
+
 class Filled(NamedTuple):
     """What a layout made of tensors."""
 

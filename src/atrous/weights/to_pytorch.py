@@ -14,10 +14,9 @@ from atrous.files import replacing
 from atrous.networks import NetworkConfig
 from atrous.weights.checkpoint import Checkpoint
 from atrous.weights.from_pytorch import pytorch_layout
-from atrous.weights.pytorch.parts import Namer, layout
 from atrous.weights.pytorch.ports import jfzhang95_names, kazuto1011_names, smp_names, vainf_names
 from atrous.weights.pytorch.torchvision import torchvision_names
-from atrous.weights.renaming import spread
+from atrous.weights.renaming import Namer, layout_of, spread
 
 _NAMES: dict[str, Callable[[NetworkConfig], Namer | None]] = {
     "torchvision": torchvision_names,
@@ -57,7 +56,7 @@ def to_pytorch(checkpoint: Checkpoint, library: str) -> Converted:
     if names is None:
         raise CheckpointError(f"{library} has no {config.kind} on a {config.backbone.kind}.")
     try:
-        tensors = spread(layout(library, config, num_classes, names), checkpoint.network.state_dict())
+        tensors = spread(layout_of(library, config, num_classes, names), checkpoint.network.state_dict())
         again = pytorch_layout(tensors, f"what {library} gets").config
     except (CheckpointError, KeyError, ValueError, IndexError):
         raise CheckpointError(

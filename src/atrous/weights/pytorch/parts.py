@@ -1,37 +1,6 @@
 """Names of the parts that several libraries share."""
 
-from collections.abc import Callable, Mapping
-
-import torch
-from torch import Tensor
-
-from atrous.networks import NetworkConfig, build_network
-from atrous.weights.renaming import COUNTER, PIXELS, Layout, Source, renamed
-
-Given = Mapping[str, Tensor]
-Namer = Callable[[str], str | Source | None]
-"""Takes the name of one of our tensors to theirs; none where they have no such tensor."""
-
-
-def layout(
-    ecosystem: str,
-    config: NetworkConfig,
-    num_classes: int,
-    name: Namer,
-    *,
-    ignored: frozenset[str] = frozenset(),
-    notes: tuple[str, ...] = (),
-) -> Layout:
-    """Return the layout in which `name` says where each of our tensors comes from."""
-    with torch.device("meta"):
-        own = build_network(config, num_classes).state_dict()
-    sources = {}
-    for ours in own:
-        theirs = name(ours) if ours not in PIXELS else None
-        if theirs is not None:
-            sources[ours] = renamed(theirs) if isinstance(theirs, str) else theirs
-    counters = frozenset(s.names[0] for ours, s in sources.items() if ours.endswith(COUNTER))
-    return Layout(ecosystem, config, num_classes, sources, ignored | counters, notes)
+from atrous.weights.renaming import Given
 
 
 def pair(place: str, convolution: str, norm: str) -> str:

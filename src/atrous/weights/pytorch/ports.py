@@ -2,19 +2,8 @@
 
 from atrous.networks import DeepLabV2Config, DeepLabV3Config, DeepLabV3PlusConfig, NetworkConfig, ResNetConfig
 from atrous.networks.segmentation import PixelScaleConfig
-from atrous.weights.pytorch.parts import (
-    Given,
-    Namer,
-    aspp,
-    layout,
-    numbered,
-    pair,
-    rate_count,
-    resnet,
-    resnet_depth,
-    separable,
-)
-from atrous.weights.renaming import Layout, Source, renamed, reordered
+from atrous.weights.pytorch.parts import aspp, numbered, pair, rate_count, resnet, resnet_depth, separable
+from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, renamed, reordered
 
 CAFFE_PIXELS = PixelScaleConfig(
     mean=(122.675 / 255, 116.669 / 255, 104.008 / 255), std=(1 / 255, 1 / 255, 1 / 255), order="bgr"
@@ -62,7 +51,7 @@ def smp_layout(given: Given) -> Layout | None:
         )
     notes = ("output stride (16 for v3+, 8 for v3) and rates are SMP's defaults; the tensors do not say them",)
     classes = given["segmentation_head.0.weight"].shape[0]
-    return layout("segmentation-models-pytorch", config, classes, _smp_names(config, home), notes=notes)
+    return layout_of("segmentation-models-pytorch", config, classes, _smp_names(config, home), notes=notes)
 
 
 def smp_names(config: NetworkConfig) -> Namer | None:
@@ -114,7 +103,7 @@ def vainf_layout(given: Given) -> Layout | None:
         config = DeepLabV3Config(backbone=backbone, head_convolution=True)
     notes = ("output stride 16 is what the port's released weights are trained at; the tensors do not say it",)
     classes = given[f"classifier.classifier.{3 if plus else 4}.weight"].shape[0]
-    return layout("VainF/DeepLabV3Plus-Pytorch", config, classes, _vainf_names(config), notes=notes)
+    return layout_of("VainF/DeepLabV3Plus-Pytorch", config, classes, _vainf_names(config), notes=notes)
 
 
 def vainf_names(config: NetworkConfig) -> Namer | None:
@@ -160,7 +149,7 @@ def jfzhang95_layout(given: Given) -> Layout | None:
     )
     notes = ("output stride 16 and multi-grid 1, 2, 4 are the port's own; the tensors do not say them",)
     classes = given["decoder.last_conv.8.weight"].shape[0]
-    return layout("jfzhang95/pytorch-deeplab-xception", config, classes, _jfzhang95_name, notes=notes)
+    return layout_of("jfzhang95/pytorch-deeplab-xception", config, classes, _jfzhang95_name, notes=notes)
 
 
 def jfzhang95_names(config: NetworkConfig) -> Namer | None:
@@ -201,7 +190,7 @@ def kazuto1011_layout(given: Given) -> Layout | None:
     if not prefix:
         config = config.model_copy(update={"scales": (1.0,)})
     classes = given[f"{prefix}aspp.c0.weight"].shape[0]
-    return layout("kazuto1011/deeplab-pytorch", config, classes, _kazuto1011_names(prefix))
+    return layout_of("kazuto1011/deeplab-pytorch", config, classes, _kazuto1011_names(prefix))
 
 
 def kazuto1011_names(config: NetworkConfig) -> Namer | None:

@@ -14,8 +14,8 @@ from atrous.networks import (
     ResNetConfig,
     build_network,
 )
-from atrous.weights.pytorch.parts import Given, Namer, aspp, layout, numbered, rate_count, resnet, resnet_depth
-from atrous.weights.renaming import Layout, Source, linear
+from atrous.weights.pytorch.parts import aspp, numbered, rate_count, resnet, resnet_depth
+from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 BLOCKS_PER_LEVEL = (3, 3, 7, 4)
 """Of MobileNetV2, in our levels; torchvision numbers its blocks through."""
@@ -49,7 +49,9 @@ def _deeplab_v3(given: Given) -> Layout | None:
             head_convolution=True,
             auxiliary=AuxiliaryHeadConfig() if has_auxiliary else None,
         )
-        return layout("torchvision", config, num_classes, _deeplab_v3_names(config, _resnet_in_backbone), notes=_NOTES)
+        return layout_of(
+            "torchvision", config, num_classes, _deeplab_v3_names(config, _resnet_in_backbone), notes=_NOTES
+        )
     if "backbone.16.0.weight" in given:
         config = DeepLabV3Config(
             backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"),
@@ -58,7 +60,7 @@ def _deeplab_v3(given: Given) -> Layout | None:
             auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2) if has_auxiliary else None,
         )
         names = _deeplab_v3_names(config, backbone_in_order(config, given, "backbone.").__getitem__)
-        return layout("torchvision", config, num_classes, names, notes=_NOTES)
+        return layout_of("torchvision", config, num_classes, names, notes=_NOTES)
     return None
 
 
@@ -110,7 +112,7 @@ def _lite(given: Given) -> Layout:
             case _:
                 return _two_classifiers(place, deep)
 
-    return layout("torchvision", config, num_classes, name, notes=_NOTES)
+    return layout_of("torchvision", config, num_classes, name, notes=_NOTES)
 
 
 def _two_classifiers(tensor: str, deep: int) -> Source:
@@ -128,7 +130,7 @@ def _resnet_classifier(given: Given) -> Layout | None:
     if depth is None:
         return None
     config = ImageClassifierConfig(backbone=ResNetConfig.model_validate({"depth": depth}))
-    return layout("torchvision or timm", config, given["fc.weight"].shape[0], _resnet_names, notes=_NOTES)
+    return layout_of("torchvision or timm", config, given["fc.weight"].shape[0], _resnet_names, notes=_NOTES)
 
 
 def _resnet_names(ours: str) -> str | Source | None:
@@ -142,7 +144,7 @@ def _mobilenet_v2_classifier(given: Given) -> Layout:
     stem = given["features.0.0.weight"].shape[0]
     hidden = given["features.18.0.weight"].shape[0]
     config = ImageClassifierConfig(backbone=MobileNetV2Config(width=stem / 32), hidden_channels=hidden)
-    return layout("torchvision", config, given["classifier.1.weight"].shape[0], _mobilenet_v2_names, notes=_NOTES)
+    return layout_of("torchvision", config, given["classifier.1.weight"].shape[0], _mobilenet_v2_names, notes=_NOTES)
 
 
 def _mobilenet_v2_names(ours: str) -> str | Source | None:
