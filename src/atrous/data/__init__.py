@@ -8,10 +8,10 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from atrous.config import nearest, parse
-from atrous.data.folder import FolderConfig, folder
+from atrous.data.folder import FolderConfig, folder, read_description
 from atrous.data.samples import SegmentationDataset
-from atrous.data.shapes import GeneratedShapes, ShapesConfig
-from atrous.data.sources.camvid import CamVidConfig, camvid
+from atrous.data.shapes import SPLITS, GeneratedShapes, ShapesConfig
+from atrous.data.sources.camvid import CamVidConfig, camvid, camvid_splits
 from atrous.errors import ConfigError
 
 DataConfig = Annotated[FolderConfig | CamVidConfig | ShapesConfig, Field(discriminator="kind")]
@@ -35,6 +35,24 @@ def open_split(config: DataConfig, split: str) -> SegmentationDataset:
             return camvid(config, split)
         case ShapesConfig():
             return GeneratedShapes(config, split)
+        case _:
+            assert_never(config)
+
+
+def splits_of(config: DataConfig) -> tuple[str, ...]:
+    """The names of the splits that a data set has.
+
+    Raises:
+        DatasetError: If the data set is not there.
+        ConfigError: If its description holds something impossible.
+    """
+    match config:
+        case FolderConfig():
+            return read_description(config.root).splits
+        case CamVidConfig():
+            return camvid_splits(config)
+        case ShapesConfig():
+            return SPLITS
         case _:
             assert_never(config)
 
