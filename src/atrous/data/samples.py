@@ -148,6 +148,10 @@ class PairedFiles(SegmentationDataset):
             raise MaskError(_sizes_differ(pair, image.shape[:2], mask.shape))
         return Sample(image, remap(mask, self.values), self._names[index])
 
+    def name_of(self, index: int) -> str:
+        """The name of a sample, without reading it."""
+        return self._names[index]
+
     def source_of(self, index: int) -> str:
         """The path of the mask."""
         return str(self.pairs[index].mask)
