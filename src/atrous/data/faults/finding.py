@@ -35,7 +35,7 @@ KINDS = {
     "leak": Kind("The same picture in two splits", SPOILS),
     "near-leak": Kind("Nearly the same picture in two splits", SPOILS),
     "disagreement": Kind("The same picture twice, with two different masks", SPOILS),
-    "never-trained": Kind("Classes that are scored but not trained", SPOILS),
+    "never-trained": Kind("Classes that are scored but not trained", NOTE),
     "duplicate": Kind("The same picture twice in a split", NOTE),
     "near-duplicate": Kind("Nearly the same picture twice in a split", NOTE),
     "void-only": Kind("Masks in which all is ignored", NOTE),

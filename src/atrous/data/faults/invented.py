@@ -18,7 +18,7 @@ FEWEST = 10  # pixels; below that a share means nothing
 class Invented(NamedTuple):
     """Invented pixels of a mask."""
 
-    count: int
+    pixels: int
     pixel: tuple[int, int]
     """(x, y) of the first."""
     value: int
@@ -52,7 +52,8 @@ def nearest_drawn(mask: Mask, known: NDArray[np.bool_]) -> Mask:
     )
     values: NDArray[np.uint8 | np.uint16] = np.zeros(int(owners.max()) + 1, mask.dtype)
     values[owners[~invented]] = mask[~invented]
-    return values[owners]
+    drawn: Mask = values[owners]
+    return drawn
 
 
 def _lies_between(mask: Mask) -> NDArray[np.bool_]:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from atrous.progress import Progress, Silent, track
+
 ALIKE = 0.95
 """Least correlation of two small, blurred views, one of which may be cut, for two pictures to be compared closely."""
 
@@ -33,7 +35,9 @@ Image = NDArray[np.float32]
 Warp = NDArray[np.float32]
 
 
-def find_lookalikes(thumbnails: NDArray[np.uint8], distinct: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+def find_lookalikes(
+    thumbnails: NDArray[np.uint8], distinct: NDArray[np.intp], progress: Progress | None = None
+) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers of pictures that are nearly the same, the smaller number first.
 
     The time grows as N log N: pictures are compared only with those that share a key with them.
@@ -41,11 +45,12 @@ def find_lookalikes(thumbnails: NDArray[np.uint8], distinct: NDArray[np.intp]) -
     Args:
         thumbnails: uint8 [N, 96, 96].
         distinct: The numbers of pictures to compare, without those that are the same as others to the last bit.
+        progress: Where the progress is shown.
     """
-    views = _views(thumbnails, distinct)
     if len(distinct) < 2:
         return
-    for first, second in _candidates(views):
+    candidates = _candidates(_views(thumbnails, distinct))
+    for first, second in track(candidates, progress or Silent(), "Comparing", len(candidates)):
         one, other = int(distinct[first]), int(distinct[second])
         if is_copy(thumbnails[one], thumbnails[other]):
             yield (one, other) if one < other else (other, one)
@@ -152,9 +157,7 @@ def _aligned(first: Image, second: Image, start: Warp, blur: int) -> Aligned:
     maximization.
     """
     try:
-        likeness, warp = cv2.findTransformECC(
-            first, second, start.copy(), cv2.MOTION_AFFINE, STOP, None, blur
-        )
+        likeness, warp = cv2.findTransformECC(first, second, start.copy(), cv2.MOTION_AFFINE, STOP, None, blur)
     except cv2.error:
         return Aligned(-1.0, start)
     return Aligned(float(likeness), np.asarray(warp, np.float32))

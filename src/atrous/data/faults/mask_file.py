@@ -18,7 +18,7 @@ from atrous.data.faults.mending import (
     unique_colors,
 )
 from atrous.images import PictureAsIs
-from atrous.labels import IGNORE_COLOR, LabelSpace
+from atrous.labels import IGNORE_COLOR, Color, LabelSpace
 
 NEAR = 48**2
 """Squared distance of colours: further apart, a pixel has no class's colour, even after JPEG."""
@@ -37,7 +37,7 @@ class Fault(NamedTuple):
     """None if only leaving the sample out helps."""
     pixel: tuple[int, int] | None = None
     value: int | None = None
-    count: int | None = None
+    pixels: int | None = None
 
 
 TAKEN_OUT = "the pair is left out of the copy"
@@ -56,11 +56,7 @@ def fault_of(file: PictureAsIs, labels: LabelSpace, values: Mapping[int, int]) -
     if not file.keeps_values:
         return _lossy(file, labels)
     used = np.flatnonzero(np.bincount(file.pixels.ravel()))
-    return (
-        _palette_order(file, used, labels)
-        or _grey_of_colors(file, used, labels, values)
-        or _invented(file)
-    )
+    return _palette_order(file, used, labels) or _grey_of_colors(file, used, labels, values) or _invented(file)
 
 
 def pixel_of(mask: NDArray[np.uint8 | np.uint16], value: int) -> tuple[int, int]:
@@ -87,7 +83,7 @@ def _colors(file: PictureAsIs, labels: LabelSpace) -> Fault:
         return Fault("lossy-mask", f"is a {file.format} of {len(colors):,} colours{of_class}", repair, mend)
     y, x = np.unravel_index(int((places == worst).argmax()), places.shape)
     what = f"is a picture of {len(colors):,} colours{of_class}, where indices are meant"
-    return Fault("colour-mask", what, repair, mend, pixel=(int(x), int(y)), count=int(counts.sum()))
+    return Fault("colour-mask", what, repair, mend, pixel=(int(x), int(y)), pixels=int(counts.sum()))
 
 
 def _lossy(file: PictureAsIs, labels: LabelSpace) -> Fault:
@@ -105,8 +101,8 @@ def _palette_order(file: PictureAsIs, used: NDArray[np.intp], labels: LabelSpace
     if file.palette is None:
         return None
     classes = {color: index for index, color in reversed(list(enumerate(labels.colors)))}
-    shown = {int(value): tuple(map(int, file.palette[value])) for value in used if value < len(file.palette)}
-    meant = {value: classes.get(color) for value, color in shown.items() if color != IGNORE_COLOR}  # type: ignore[call-overload]
+    shown = {int(value): _color(file.palette[value]) for value in used if value < len(file.palette)}
+    meant = {value: classes.get(color) for value, color in shown.items() if color != IGNORE_COLOR}
     moved = {value: index for value, index in meant.items() if index is not None and index != value}
     if not moved or None in meant.values() or len(meant) < 2:
         return None
@@ -119,6 +115,11 @@ def _palette_order(file: PictureAsIs, used: NDArray[np.intp], labels: LabelSpace
         "palette-order", what, "the colours of the palette say the classes", Values(meanings),
         pixel_of(file.pixels, value), value, count,
     )  # fmt: skip
+
+
+def _color(entry: NDArray[np.uint8]) -> Color:
+    red, green, blue = map(int, entry)
+    return red, green, blue
 
 
 def _grey_of_colors(
@@ -151,6 +152,6 @@ def _invented(file: PictureAsIs) -> Fault | None:
     if invented is None:
         return None
     x, y = invented.pixel
-    what = f"has invented values on {invented.count:,} pixels along edges, such as {invented.value}"
+    what = f"has invented values on {invented.pixels:,} pixels along edges, such as {invented.value}"
     repair = "invented pixels get the value of the nearest one that was drawn; better, resize to the nearest pixel"
-    return Fault("invented-values", what, repair, Redraw(), (x, y), invented.value, invented.count)
+    return Fault("invented-values", what, repair, Redraw(), (x, y), invented.value, invented.pixels)

@@ -112,9 +112,7 @@ class MendedDataset(SegmentationDataset):
         return self._dataset.fingerprint()
 
 
-def mended(
-    mask: NDArray[np.uint8 | np.uint16], mend: Mend, labels: LabelSpace
-) -> NDArray[np.uint8 | np.uint16]:
+def mended(mask: NDArray[np.uint8 | np.uint16], mend: Mend, labels: LabelSpace) -> NDArray[np.uint8 | np.uint16]:
     """Take one step of mending.
 
     Args:
@@ -144,7 +142,7 @@ def mended(
 
 
 def known_values(labels: LabelSpace) -> NDArray[np.bool_]:
-    """bool [65536]: the values that are a class or mean ignore."""
+    """Bool [65536]: the values that are a class or mean ignore."""
     known = np.zeros(65536, bool)
     known[: labels.num_classes] = True
     known[labels.ignore_index] = True
@@ -188,4 +186,3 @@ def _indices(mask: NDArray[np.uint8 | np.uint16]) -> Mask:
     if mask.ndim != 2:
         raise ValueError("a mask of colours was left unmended")
     return mask
-

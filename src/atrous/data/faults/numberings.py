@@ -49,7 +49,7 @@ def recognise(values: Set[int], labels: LabelSpace) -> Numbering | None:
 
 def _compact(numbers: Sequence[int], size: int, ignore: int) -> dict[int, int]:
     """Each number becomes its place; all else up to `size` is ignored."""
-    return {number: ignore for number in range(size)} | {number: place for place, number in enumerate(numbers)}
+    return dict.fromkeys(range(size), ignore) | {number: place for place, number in enumerate(numbers)}
 
 
 def _unless_in_a_hole(values: Set[int], name: str, meanings: Mapping[int, int]) -> Numbering | None:

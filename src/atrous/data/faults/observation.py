@@ -35,7 +35,7 @@ class Stray(NamedTuple):
 
     value: int
     """As the file has it."""
-    count: int
+    pixels: int
     pixel: tuple[int, int]
 
 
@@ -79,9 +79,7 @@ def _observe_files(dataset: PairedFiles, sample: int) -> Observation:
 
 def _unreadable(sample: int, error: AtrousError) -> Observation:
     is_size = isinstance(error, MaskError) and "but its picture" in str(error)
-    fault = Fault(
-        "sizes-differ" if is_size else "unreadable", str(error), "the pair is left out of the copy", None
-    )
+    fault = Fault("sizes-differ" if is_size else "unreadable", str(error), "the pair is left out of the copy", None)
     return _without_indices(sample, fault, np.zeros((0, 0, 3), np.uint8))
 
 
