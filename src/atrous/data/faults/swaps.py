@@ -11,7 +11,7 @@ from atrous.data.faults.observation import FITS_BETTER
 from atrous.data.faults.survey import Place, Suspect
 
 SURELY_BETTER = 0.1
-"""The same for one mask in a ring of more than two; the pictures of CamVid and VOC have at most 0.055."""
+"""The same for one mask in a ring of two or more; the pictures of CamVid and VOC have at most 0.055."""
 
 
 class Misplaced(NamedTuple):
@@ -38,15 +38,15 @@ def _in_group(group: Sequence[Suspect]) -> Iterator[Misplaced]:
     pictures = unit(np.stack([suspect.edges.picture for suspect in group]))
     masks = unit(np.stack([suspect.edges.mask for suspect in group]))
     fits = pictures @ masks.T
-    moves = _exchanged(fits)
-    moves |= _in_rings(fits, taken=set(moves))
+    moves = _in_rings(fits)  # first, for a ring also has two masks that fit a little better when exchanged
+    moves |= _exchanged(fits, taken=set(moves))
     for picture, mask in sorted(moves.items()):
         gain = float(fits[picture, mask] - fits[picture, picture])
         yield Misplaced(group[mask].place, group[picture].place, gain)
 
 
-def _exchanged(fits: NDArray[np.float32]) -> dict[int, int]:
-    """The mask of each picture of two that were exchanged; those that gain most are named first."""
+def _exchanged(fits: NDArray[np.float32], taken: set[int]) -> dict[int, int]:
+    """The mask of each picture of two that were exchanged; those that gain most come first."""
     own = np.diag(fits)
     gains = (fits + fits.T - own[:, None] - own[None, :]) / 2
     each_gains = fits > own[:, None]
@@ -55,12 +55,12 @@ def _exchanged(fits: NDArray[np.float32]) -> dict[int, int]:
     rows, columns = np.nonzero(gains > FITS_BETTER)
     for place in np.argsort(-gains[rows, columns], kind="stable"):
         one, other = int(rows[place]), int(columns[place])
-        if one not in moves and other not in moves:
+        if not {one, other} & (moves.keys() | taken):
             moves |= {one: other, other: one}
     return moves
 
 
-def _in_rings(fits: NDArray[np.float32], taken: set[int]) -> dict[int, int]:
+def _in_rings(fits: NDArray[np.float32]) -> dict[int, int]:
     """The mask of each picture in rings where each mask fits the next picture best."""
     own = np.diag(fits)
     gains = np.minimum(fits - own[:, None], fits - own[None, :])
@@ -70,7 +70,6 @@ def _in_rings(fits: NDArray[np.float32], taken: set[int]) -> dict[int, int]:
         for row in np.flatnonzero(gains.max(axis=1) > SURELY_BETTER)
         if int(gains[:, best[row]].argmax()) == row
     }
-    follows = {row: mask for row, mask in follows.items() if row not in taken and mask not in taken}
     return {row: follows[row] for ring in _rings(follows) for row in ring}
 
 
