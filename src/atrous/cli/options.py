@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint that atrous wrote (.safetensors).")]
+Dataset = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]
 

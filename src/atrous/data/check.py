@@ -181,6 +181,7 @@ def _misplaced_finding(dataset: SegmentationDataset, moved: Misplaced) -> Findin
         split=dataset.split,
         files=(mask, own, picture),
         sample=sample,
+        other=(dataset.split, owner),
         sentence=f"{mask} fits the picture {picture} better than that picture's own mask {own} does, and the other "
         f"way round (agreement of edges +{moved.gain:.2f}): they were probably exchanged.",
         repair="each picture gets the mask that fits it: look at the two before you trust it",

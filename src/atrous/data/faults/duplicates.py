@@ -59,6 +59,7 @@ def _finding(survey: Survey, kind: str, what: str, places: tuple[Place, Place], 
         split=split,
         files=tuple(names),
         sample=drop[1],
+        other=(survey.datasets[keep[0]].split, keep[1]),
         sentence=f"{names[0]} of {split} {what.format(names[1] + there)}.",
         repair="the second is left out of the copy: look which of the masks is right"
         if kind == "disagreement"

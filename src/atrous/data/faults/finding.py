@@ -66,6 +66,8 @@ class Finding(Config):
     """Pixels, unless the sentence counts something else."""
     sample: int | None = None
     """The index of the sample in its split."""
+    other: tuple[str, int] | None = None
+    """(split, index) of the sample that it is mixed up with."""
 
     @property
     def severity(self) -> Severity:
