@@ -3,6 +3,7 @@
 import typer
 
 from atrous.cli.data_check import check
+from atrous.cli.data_stats import stats
 
 data = typer.Typer(
     help="Check, describe and split data sets.",
@@ -16,5 +17,5 @@ def flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-for command in (check,):
+for command in (check, stats):
     data.command(help=flowing(command.__doc__ or ""))(command)

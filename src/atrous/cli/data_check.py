@@ -46,8 +46,8 @@ def check(
     from atrous.data import parse_dataset
     from atrous.data.check import check as run_check
     from atrous.data.check import open_to_check, write_check_json, write_repaired
-    from atrous.data.faults.survey import default_workers
     from atrous.data.pages.check_page import write_check_page
+    from atrous.data.processes import default_workers
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)

@@ -76,7 +76,11 @@ def _colors(file: PictureAsIs, labels: LabelSpace) -> Fault:
     distances = np.array([nearest(color, references)[1] for color in colors])
     share = counts[distances <= (0 if file.keeps_values else NEAR)].sum() / counts.sum()
     mend = FromColors() if counts[distances <= NEAR].sum() / counts.sum() >= MOSTLY else None
-    repair = "each pixel gets the class of the nearest colour" if mend is not None else f"{TAKEN_OUT}: give the classes' colours"
+    repair = (
+        "each pixel gets the class of the nearest colour"
+        if mend is not None
+        else f"{TAKEN_OUT}: give the classes' colours"
+    )
     worst = int(np.argmax(np.where(distances > 0, counts, -1)))
     of_class = f", {100 * share:.0f} % of them colours of classes"
     if not file.keeps_values:

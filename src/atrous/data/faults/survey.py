@@ -1,28 +1,22 @@
 """One pass over all samples, and what is kept of them: a few numbers each, so that a million fit."""
 
 import heapq
-import os
-import signal
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from atrous.data.faults.edges import Edges, agreement
 from atrous.data.faults.mask_file import Fault
 from atrous.data.faults.observation import THUMBNAIL, Observation, Stray, observe
+from atrous.data.processes import of_all_samples
 from atrous.data.samples import SegmentationDataset
 from atrous.progress import Progress, track
 
-CHUNK = 16  # samples that a process is given at once
-WORTH_PROCESSES = 64  # samples; for fewer, starting another process takes longer than it saves
 MOST_SUSPECTS = 2000  # pairs whose edges are kept: those that agree least
 
 Place = tuple[int, int]
@@ -124,49 +118,7 @@ def survey(datasets: Sequence[SegmentationDataset], progress: Progress, workers:
     """
     found = Survey(datasets)
     total = sum(map(len, datasets))
-    observations = _in_processes(datasets, workers) if workers and total >= WORTH_PROCESSES else _here(datasets)
+    observations = of_all_samples(datasets, observe, workers)
     for split, seen in track(observations, progress, "Checking", total):
         found.add(split, seen)
     return found
-
-
-def default_workers() -> int:
-    """Processes that read: one per core, at most eight, for all of them write to one list."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, cores)
-
-
-def _here(datasets: Sequence[SegmentationDataset]) -> Iterator[tuple[int, Observation]]:
-    for split, dataset in enumerate(datasets):
-        for sample in range(len(dataset)):
-            yield split, observe(dataset, sample)
-
-
-def _in_processes(datasets: Sequence[SegmentationDataset], workers: int) -> Iterator[tuple[int, Observation]]:
-    chunks = [
-        (split, start, min(start + CHUNK, len(dataset)))
-        for split, dataset in enumerate(datasets)
-        for start in range(0, len(dataset), CHUNK)
-    ]
-    # Fresh processes: copies of this one would wait for ever for threads of OpenCV, which are not copied.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (list(datasets),))
-    try:
-        for seen in pool.map(_observe_chunk, chunks):
-            yield from seen
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-_opened: list[SegmentationDataset] = []
-"""The splits, in a worker."""
-
-
-def _open_in_worker(datasets: list[SegmentationDataset]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the first one answers it
-    cv2.setNumThreads(1)
-    _opened[:] = datasets
-
-
-def _observe_chunk(chunk: tuple[int, int, int]) -> list[tuple[int, Observation]]:
-    split, start, end = chunk
-    return [(split, observe(_opened[split], sample)) for sample in range(start, end)]
