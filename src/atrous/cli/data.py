@@ -3,6 +3,7 @@
 import typer
 
 from atrous.cli.data_check import check
+from atrous.cli.data_split import split
 from atrous.cli.data_stats import stats
 
 data = typer.Typer(
@@ -17,5 +18,5 @@ def flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-for command in (check, stats):
+for command in (check, split, stats):
     data.command(help=flowing(command.__doc__ or ""))(command)

@@ -80,7 +80,7 @@ def save(path: Path, pixels: NDArray[np.uint8 | np.uint16]) -> None:
     Image.fromarray(pixels).save(path, quality=95, subsampling=0)
 
 
-def jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def jpeg(pixels: NDArray[np.uint8 | np.uint16], quality: int) -> NDArray[np.uint8]:
     """What a JPEG makes of pixels."""
     _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), np.uint8)
