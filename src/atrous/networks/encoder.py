@@ -1,6 +1,6 @@
 """The encoder that DeepLabv3 and DeepLabv3+ share: a backbone, and the context of its deepest features."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,6 +39,8 @@ class EncoderConfig(FamilyConfig):
     """Whether the 3x3 convolutions of context and decoder are atrous separable ones."""
     separable_norm: bool = True
     """Whether a separable convolution is normalized and rectified between its two steps."""
+    projection_kernel: Literal[1, 3] = 1
+    """Of the convolution that joins the branches of the ASPP: 1, or 3 as in mmsegmentation."""
     head_convolution: bool = False
     """Whether a 3x3 convolution follows the ASPP, as in torchvision and SMP."""
     cell: Annotated[tuple[CellBranch, ...], Field(max_length=64)] | None = None
@@ -56,7 +58,8 @@ class EncoderConfig(FamilyConfig):
             return self
         require_a_cell(self.cell)
         cell_rates(self.cell, self.output_stride)
-        unused = [name for name in ("rates", "head_convolution") if getattr(self, name) != _default(name)]
+        of_aspp = ("rates", "projection_kernel", "head_convolution")
+        unused = [name for name in of_aspp if getattr(self, name) != _default(name)]
         if unused:
             raise ValueError(f"`cell` takes the place of the ASPP, so that {unused[0]} says nothing: leave one out")
         return self
@@ -101,6 +104,7 @@ def build_context(config: EncoderConfig) -> ASPP | DensePredictionCell:
             config.context_channels,
             separable=config.separable,
             norm_between=config.separable_norm,
+            projection_kernel=config.projection_kernel,
             head_convolution=config.head_convolution,
             dropout=config.dropout,
         )
@@ -148,6 +152,7 @@ def encoder_deviations(config: EncoderConfig) -> list[str]:
             ),
             (config.output_stride == 4, "output stride 4, where the papers have 8 and 16"),
             (config.context_channels != 256, f"{config.context_channels} context channels, where the papers have 256"),
+            (config.projection_kernel != 1, "a 3x3 convolution that joins the branches, in the papers 1x1"),
             (config.head_convolution, "a 3x3 convolution behind the ASPP, which the papers do not have"),
             (
                 config.separable and not config.separable_norm,

@@ -8,7 +8,13 @@ import torch
 from pydantic import Field, model_validator
 
 from atrous.config import Config
-from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone, require_output_stride
+from atrous.networks.backbones import (
+    BackboneConfig,
+    MobileNetV2Config,
+    ResNetConfig,
+    build_backbone,
+    require_output_stride,
+)
 from atrous.networks.layers import BatchNormConfig, ResizeMode
 from atrous.networks.padding import Padding
 from atrous.networks.segmentation import PixelScale, PixelScaleConfig
@@ -39,6 +45,11 @@ class FamilyConfig(Config):
     def _padding_is_ours(self) -> Self:
         if self.padding == "same" and self.backbone.kind in ("timm", "vgg16"):
             raise ValueError(f"`padding` same is not for a backbone of kind {self.backbone.kind}: take symmetric")
+        ported = isinstance(self.backbone, MobileNetV2Config) and (
+            self.backbone.padded == "block" or not self.backbone.padded_stem
+        )
+        if self.padding == "same" and ported:
+            raise ValueError("`padding` same is TensorFlow's, `padded` and `padded_stem` are of other ports: take one")
         return self
 
     @model_validator(mode="after")

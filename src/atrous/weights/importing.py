@@ -31,14 +31,13 @@ from atrous.weights.from_tensorflow import tensorflow_layout
 from atrous.weights.from_tflite import tflite_layers, tflite_pixels
 from atrous.weights.graphs.layers import Graph
 from atrous.weights.known_labels import unnamed_labels
+from atrous.weights.known_pixels import TENSORFLOW_PIXELS
 from atrous.weights.parity import Imported, ParityReport, describe_facts
 from atrous.weights.renaming import Layout, fill
 
 Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-"""-1..1, as all of TensorFlow's MobileNets and Xceptions want it."""
 UNDERSTOOD_BY_NOBODY = (
     ArithmeticError,
     AssertionError,
