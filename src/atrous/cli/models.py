@@ -60,7 +60,7 @@ def describe(
     """
     from atrous.networks.describe import describe_network
 
-    config, known_classes = _choices(model, overrides or [])
+    config, known_classes = network_choices(model, overrides or [])
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
 
@@ -82,7 +82,7 @@ def convert(
         print(f"Note: {note}.")
 
 
-def _choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
+def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
     """The network that is meant, and its number of classes as far as that is known."""
     from atrous.config import nearest, override, parse, read_yaml
     from atrous.errors import ConfigError

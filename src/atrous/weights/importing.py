@@ -12,7 +12,7 @@ from torch import Tensor
 
 from atrous.errors import CheckpointError
 from atrous.labels import LabelSpace
-from atrous.networks import build_network
+from atrous.networks import NetworkConfig, build_network
 from atrous.networks.segmentation import PixelScaleConfig
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
@@ -33,6 +33,7 @@ from atrous.weights.graphs.layers import Graph
 from atrous.weights.known_labels import unnamed_labels
 from atrous.weights.known_pixels import TENSORFLOW_PIXELS
 from atrous.weights.parity import Imported, ParityReport, describe_facts
+from atrous.weights.pytorch.by_shape import layout_by_shape
 from atrous.weights.renaming import Layout, fill
 
 Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe"]
@@ -57,6 +58,7 @@ def import_weights(
     path: Path | str,
     kind: Kind | None = None,
     *,
+    network: NetworkConfig | None = None,
     labels: LabelSpace | None = None,
     allow_partial: Sequence[str] = (),
 ) -> Imported:
@@ -65,6 +67,8 @@ def import_weights(
     Args:
         path: A .tflite, .pb, .onnx, .pth, .pt, .bin or .safetensors file.
         kind: Whose file it is; by default it is recognised by its content.
+        network: What a state dict of PyTorch is, whose names are of no known library; its tensors are then matched by
+            shape and order.
         labels: The classes, where the file does not name them.
         allow_partial: Patterns such as `aux_classifier.*` of tensors that may be left over or missing.
 
@@ -75,7 +79,10 @@ def import_weights(
         CheckpointError: If the file is damaged or hostile, no network of the family, or does not fit wholly.
     """
     path = Path(path)
-    match kind or recognized(path):
+    kind = kind or recognized(path)
+    if network is not None and kind != "pytorch":
+        raise CheckpointError(f"{path} is of kind {kind}, whose network is read from the file: leave `network` out.")
+    match kind:
         case "tflite":
             found = _from_graph(path, "tflite", read_tflite, tflite_layers, tflite_pixels)
         case "frozen-graph":
@@ -84,7 +91,12 @@ def import_weights(
             found = _from_graph(path, "ONNX", read_onnx, onnx_layers, onnx_pixels)
         case "pytorch":
             file = read_torch_file(path)
-            found = _from_tensors(path, file.tensors, pytorch_layout(file.tensors, str(path)), file.notes)
+            layout = (
+                pytorch_layout(file.tensors, str(path))
+                if network is None
+                else layout_by_shape(file.tensors, network, str(path), labels.num_classes if labels else None)
+            )
+            found = _from_tensors(path, file.tensors, layout, file.notes)._replace(labels=file.labels)
         case "tensorflow":
             variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
             found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
