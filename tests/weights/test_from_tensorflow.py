@@ -135,6 +135,7 @@ def test_slots_and_counters_are_ignored_and_what_is_foreign_is_left_over() -> No
     probe = {
         "MobilenetV2/Conv/weights": (3, 3, 3, 8),
         "MobilenetV2/expanded_conv_1/project/weights": (1, 1, 48, 8),
+        "MobilenetV2/expanded_conv_16/project/weights": (1, 1, 480, 80),
         "image_pooling/weights": (1, 1, 80, 256),
         "concat_projection/weights": (1, 1, 512, 256),
         "logits/semantic/weights": (1, 1, 256, 5),

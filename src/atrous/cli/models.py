@@ -69,7 +69,12 @@ def convert(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .pth file, or .safetensors.")],
     *,
-    to: Annotated[str, typer.Option("--to", help="torchvision, smp, vainf, jfzhang95 or kazuto1011.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="torchvision, smp, mmsegmentation, timm, transformers, vainf, jfzhang95, kazuto1011."
+        ),
+    ],
 ) -> None:
     """Write a network as a state dict of another library of PyTorch."""
     from atrous.weights.checkpoint import load_checkpoint

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from torch import nn
 
 from atrous.config import Config
 from atrous.networks.context import ASPP, PUBLISHED_CELL, CellBranch, DensePredictionCell, require_a_cell
@@ -45,6 +46,10 @@ class EncoderConfig(FamilyConfig):
     """Whether a 3x3 convolution follows the ASPP, as in torchvision and SMP."""
     cell: Annotated[tuple[CellBranch, ...], Field(max_length=64)] | None = None
     """A dense prediction cell in place of the ASPP, as a table of its branches; `rates` is then not used."""
+    cell_projections: bool = False
+    """Whether a 1x1 convolution follows each separable convolution of the cell, as in tonandr's port."""
+    classifier_kernel: Literal[1, 3] = 1
+    """Of the last convolution, to the classes; 3 in tonandr's port."""
     dropout: Fraction = 0.1
     """Share of the context's values that is dropped in training."""
     auxiliary: AuxiliaryHeadConfig | None = None
@@ -54,6 +59,8 @@ class EncoderConfig(FamilyConfig):
     @model_validator(mode="after")
     def _context_can_be_built(self) -> Self:
         if self.cell is None:
+            if self.cell_projections:
+                raise ValueError("`cell_projections` belong to a dense prediction cell: give `cell`, or leave them out")
             scaled_rates(self.rates, STATED_FOR, self.output_stride)
             return self
         require_a_cell(self.cell)
@@ -115,6 +122,7 @@ def build_context(config: EncoderConfig) -> ASPP | DensePredictionCell:
         config.context_channels,
         separable=config.separable,
         norm_between=config.separable_norm,
+        project_branches=config.cell_projections,
         dropout=config.dropout,
         resize=config.resize,
     )
@@ -127,6 +135,12 @@ def build_auxiliary(config: EncoderConfig, num_classes: int) -> AuxiliaryHead | 
     channels = backbone_levels(config.backbone, config.output_stride).channels
     level = len(channels) - 1 - config.auxiliary.levels_before_deepest
     return AuxiliaryHead(channels[level], num_classes, level, config.auxiliary.weight)
+
+
+def build_classifier(config: EncoderConfig, channels: int, num_classes: int) -> nn.Conv2d:
+    """Return the convolution from so many channels to the classes."""
+    kernel = config.classifier_kernel
+    return nn.Conv2d(channels, num_classes, kernel, padding=kernel // 2)
 
 
 def build_refinement(config: EncoderConfig, num_classes: int) -> BoundaryRefinement | None:
@@ -150,6 +164,11 @@ def encoder_deviations(config: EncoderConfig) -> list[str]:
                 any(branch.op == "pyramid_pooling" for branch in config.cell or ()),
                 "pyramid pooling over a grid of cells, where the authors' code has windows of that share at stride 1",
             ),
+            (
+                config.cell_projections,
+                "a 1x1 convolution behind each branch of the cell, in the paper none",
+            ),
+            (config.classifier_kernel != 1, "a 3x3 convolution to the classes, in the papers 1x1"),
             (config.output_stride == 4, "output stride 4, where the papers have 8 and 16"),
             (config.context_channels != 256, f"{config.context_channels} context channels, where the papers have 256"),
             (config.projection_kernel != 1, "a 3x3 convolution that joins the branches, in the papers 1x1"),

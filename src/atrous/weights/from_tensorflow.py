@@ -17,8 +17,9 @@ from atrous.networks import (
     XceptionConfig,
     build_network,
 )
-from atrous.networks.backbones.mobilenet_v2 import scaled_channels
+from atrous.networks.backbones.mobilenet_v2 import scaled_channels, width_of
 from atrous.networks.segmentation import PixelScaleConfig
+from atrous.weights.known_pixels import TENSORFLOW_PIXELS
 from atrous.weights.renaming import (
     Given,
     Layout,
@@ -33,11 +34,12 @@ from atrous.weights.renaming import (
 Place = Callable[[str], str]
 """Takes the place of one of our convolutions, or norms, to the scope of theirs."""
 
-SIGNED_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 MEAN_PIXELS = PixelScaleConfig(mean=(123.15 / 255, 115.9 / 255, 103.06 / 255), std=(1 / 255, 1 / 255, 1 / 255))
 """What research/deeplab subtracts from 0..255 for its ResNets."""
 
 HEAD_EPSILON = 1e-5
+IMAGENET_CLASSES = 1000
+"""Of a classifier whose own layer is not in the file; it is then reported as missing."""
 SLOTS = ("/Momentum", "/Adam", "/Adam_1", "/RMSProp", "/RMSProp_1", "/ExponentialMovingAverage")
 COUNTERS = {"global_step", "_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter"}
 MOBILENET_V2_LEVELS = (3, 3, 7, 4)
@@ -88,9 +90,14 @@ def _backbone(root: str, given: Given) -> tuple[BackboneConfig, Place, float]:
 
 
 def _mobilenet_v2_config(root: str, given: Given) -> MobileNetV2Config:
-    width = given[f"{root}/Conv/weights"].shape[3] / 32
-    narrow = given[f"{root}/expanded_conv_1/project/weights"].shape[3]
+    stem, narrow, deepest = (
+        given[f"{root}/{name}/weights"].shape[3]
+        for name in ("Conv", "expanded_conv_1/project", "expanded_conv_16/project")
+    )
+    width = width_of(stem, deepest)
     divisor = 8 if scaled_channels(24, width) == narrow else 1
+    if divisor == 1:
+        width = width_of(stem, deepest, divisor)
     level = "block"
     low_level = given.get("decoder/feature_projection0/weights")
     if low_level is not None and low_level.shape[2] != narrow:
@@ -112,7 +119,7 @@ def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, pl
         "separable": separable,
         "padding": "same" if isinstance(backbone, MobileNetV2Config) else "symmetric",
         "resize": "align_corners",
-        "pixels": MEAN_PIXELS if isinstance(backbone, ResNetConfig) else SIGNED_PIXELS,
+        "pixels": MEAN_PIXELS if isinstance(backbone, ResNetConfig) else TENSORFLOW_PIXELS,
     }
     config: NetworkConfig
     if plus:
@@ -151,14 +158,12 @@ def _classifier(
     root: str, given: Given, ignored: frozenset[str], backbone: BackboneConfig, place: Place, epsilon: float
 ) -> Layout:
     logits = next((name for name in given if "ogits/" in name and name.endswith("weights")), None)
-    if logits is None:
-        raise CheckpointError(f"the checkpoint of {root} has neither the logits of a DeepLab nor those of a classifier")
     hidden = given.get(f"{root}/Conv_1/weights")
     config = ImageClassifierConfig(
         backbone=backbone,
         hidden_channels=None if hidden is None else hidden.shape[3],
         padding="symmetric" if isinstance(backbone, XceptionConfig | ResNetConfig) else "same",
-        pixels=MEAN_PIXELS if isinstance(backbone, ResNetConfig) else SIGNED_PIXELS,
+        pixels=MEAN_PIXELS if isinstance(backbone, ResNetConfig) else TENSORFLOW_PIXELS,
     )
 
     network = _built(config)
@@ -171,12 +176,13 @@ def _classifier(
             case "context":
                 return f"{root}/Conv_1"
             case _:
-                return logits.removesuffix("/weights")
+                return (logits or "logits/weights").removesuffix("/weights")
 
     def source(ours: str) -> Source | None:
         return _source(network, ours, scope, epsilon)
 
-    return layout_of("slim", config, given[logits].shape[-1], source, ignored=ignored)
+    num_classes = IMAGENET_CLASSES if logits is None else given[logits].shape[-1]
+    return layout_of("slim", config, num_classes, source, ignored=ignored)
 
 
 def _source(network: torch.nn.Module, ours: str, scope: Place, epsilon: float) -> Source | None:

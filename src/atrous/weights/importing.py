@@ -18,6 +18,8 @@ from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
 from atrous.weights.formats.caffemodel import read_caffemodel
 from atrous.weights.formats.graphdef import read_graph_def
+from atrous.weights.formats.keras_h5 import SIGNATURE as KERAS_SIGNATURE
+from atrous.weights.formats.keras_h5 import read_keras_h5
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
 from atrous.weights.formats.tflite import read_tflite
@@ -25,6 +27,7 @@ from atrous.weights.formats.torch_file import read_torch_file
 from atrous.weights.from_caffe import caffe_layout, caffe_tensors
 from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
 from atrous.weights.from_graph import from_graph
+from atrous.weights.from_keras import keras_layout, keras_tensors
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
 from atrous.weights.from_pytorch import pytorch_layout
 from atrous.weights.from_tensorflow import tensorflow_layout
@@ -36,7 +39,7 @@ from atrous.weights.parity import Imported, ParityReport, describe_facts
 from atrous.weights.pytorch.by_shape import layout_by_shape
 from atrous.weights.renaming import Layout, fill
 
-Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe"]
+Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe", "keras"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 UNDERSTOOD_BY_NOBODY = (
@@ -65,7 +68,7 @@ def import_weights(
     """Read weights of another ecosystem.
 
     Args:
-        path: A .tflite, .pb, .onnx, .pth, .pt, .bin or .safetensors file.
+        path: A .tflite, .pb, .onnx, .pth, .pt, .bin, .safetensors, .caffemodel, .ckpt.index or .h5 file.
         kind: Whose file it is; by default it is recognised by its content.
         network: What a state dict of PyTorch is, whose names are of no known library; its tensors are then matched by
             shape and order.
@@ -100,6 +103,9 @@ def import_weights(
         case "tensorflow":
             variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
             found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
+        case "keras":
+            tensors = keras_tensors(read_keras_h5(path))
+            found = _from_tensors(path, tensors, keras_layout(tensors, str(path)))
         case "caffe":
             layers = read_caffemodel(path)
             found = _from_tensors(path, caffe_tensors(layers), caffe_layout(layers, str(path)))
@@ -146,6 +152,8 @@ def recognized(path: Path) -> Kind:
         raise CheckpointError(f"There is no file {path}.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): give a file of weights.") from None
+    if head[:8] == KERAS_SIGNATURE:
+        return "keras"
     if head[4:8] == b"TFL3":
         return "tflite"
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80" or head[8:9] == b"{":  # zip, pickle, safetensors

@@ -157,6 +157,11 @@ def linear(name: str) -> Source:
     return Source((name,), "as a 1x1 convolution", lambda t: t[0][:, :, None, None], lambda ours: (ours[:, :, 0, 0],))
 
 
+def zeros(count: int) -> Source:
+    """A bias of ours that they do not have."""
+    return Source((), "zero, as theirs has none", lambda _: torch.zeros(count), lambda _: ())
+
+
 def shifted(name: str, amount: float) -> Source:
     """A tensor to whose values a number is added, such as the difference of two epsilons to variances."""
     return Source((name,), f"{amount:g} added", lambda t: t[0] + amount, lambda ours: (ours - amount,))

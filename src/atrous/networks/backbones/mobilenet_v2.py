@@ -34,6 +34,9 @@ class MobileNetV2Config(Config):
     lost_stride: Literal["keeps_rate", "stage_keeps_rate"] = "keeps_rate"
     """Which convolutions keep their rate when a stride is lost: the one that lost it, so that all output strides
     compute the same features, or all of its row of the paper's table, as in jfzhang95's port."""
+    levels: Literal[2, 3, 4] = 4
+    """How many there are: with 3 it ends at stride 16 with 96 channels, with 2 at stride 8 with 32, as tonandr's port
+    cuts it."""
     in_channels: Bands = 3
     """Bands of the picture."""
 
@@ -120,7 +123,7 @@ class MobileNetV2(Backbone):
         self.levels = nn.ModuleList()
         self.channels = self.strides = ()
         strides_into_rates = StridesIntoRates(output_stride, stride=2)
-        for stages in _LEVELS:
+        for stages in _LEVELS[: config.levels]:
             blocks = nn.Sequential()
             for stage in stages:
                 out_channels = scaled_channels(stage.channels, config.width, config.divisor)
@@ -168,3 +171,16 @@ def scaled_channels(channels: int, width: float, divisor: int = 8) -> int:
     exact = channels * width
     rounded = max(8, int(exact + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * exact else rounded + divisor
+
+
+def width_of(stem: int, deepest: int, divisor: int = 8) -> float:
+    """Return the width of a network whose first layer has `stem` channels, and whose last block `deepest`.
+
+    As channels are rounded, several widths agree: it is the roundest of them.
+    """
+    near = deepest / 320
+    for digits in range(4):
+        width = round(near, digits)
+        if width > 0 and [scaled_channels(channels, width, divisor) for channels in (32, 320)] == [stem, deepest]:
+            return width
+    return near

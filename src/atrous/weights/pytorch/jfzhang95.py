@@ -11,7 +11,8 @@ from atrous.networks import (
     NetworkConfig,
     ResNetConfig,
 )
-from atrous.weights.pytorch.parts import in_order, mobilenet_v2_width, numbered, pair, resnet, resnet_depth
+from atrous.networks.backbones.mobilenet_v2 import width_of
+from atrous.weights.pytorch.parts import in_order, numbered, pair, resnet, resnet_depth
 from atrous.weights.pytorch.torchvision import BLOCKS_PER_LEVEL
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of
 
@@ -48,7 +49,7 @@ def _backbone(given: Given) -> BackboneConfig | None:
     depth = resnet_depth(given, "backbone.")
     stem = given.get("backbone.features.0.0.weight")
     if stem is not None:
-        width = mobilenet_v2_width(stem.shape[0], given["backbone.features.17.conv.7.weight"].shape[0])
+        width = width_of(stem.shape[0], given["backbone.features.17.conv.7.weight"].shape[0])
         return MobileNetV2Config(width=width, padded="block", lost_stride="stage_keeps_rate")
     if "backbone.layer8.0.weight" in given or "backbone.layer8.0.conv1.weight" in given:
         return _drn(given)

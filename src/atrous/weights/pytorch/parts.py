@@ -3,7 +3,6 @@
 import torch
 
 from atrous.networks import NetworkConfig, build_network
-from atrous.networks.backbones.mobilenet_v2 import scaled_channels
 from atrous.weights.renaming import Given
 
 
@@ -49,19 +48,6 @@ def resnet_depth_of(blocks: tuple[int, ...], *, basic: bool) -> int | None:
         (3, 8, 36, 3): 152,
     }
     return depths.get(blocks)
-
-
-def mobilenet_v2_width(stem: int, deepest: int) -> float:
-    """The width of a MobileNetV2 whose first layer has so many channels, and whose last block has so many.
-
-    Channels are rounded to multiples of 8, so that several widths agree: the roundest of them is returned.
-    """
-    near = deepest / 320
-    for digits in range(4):
-        width = round(near, digits)
-        if width > 0 and (scaled_channels(32, width), scaled_channels(320, width)) == (stem, deepest):
-            return width
-    return near
 
 
 def in_order(config: NetworkConfig, given: Given, prefixes: tuple[str, ...]) -> dict[str, str]:

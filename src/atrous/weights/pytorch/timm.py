@@ -1,8 +1,9 @@
 """timm's own names: MobileNetV2 and MobileNetV3; its ResNets have torchvision's."""
 
 from atrous.networks import ImageClassifierConfig, MobileNetV2Config, MobileNetV3Config, NetworkConfig
+from atrous.networks.backbones.mobilenet_v2 import width_of
 from atrous.networks.layers import BatchNormConfig
-from atrous.weights.pytorch.parts import in_order, mobilenet_v2_width
+from atrous.weights.pytorch.parts import in_order
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 # Their stages, as (level, first block) of ours: timm gives each row of the paper's table a stage of its own.
@@ -29,7 +30,7 @@ def timm_names(config: NetworkConfig) -> Namer | None:
 
 
 def _mobilenet_v2(given: Given) -> Layout:
-    width = mobilenet_v2_width(given["conv_stem.weight"].shape[0], given["blocks.6.0.conv_pwl.weight"].shape[0])
+    width = width_of(given["conv_stem.weight"].shape[0], given["blocks.6.0.conv_pwl.weight"].shape[0])
     config = ImageClassifierConfig(
         backbone=MobileNetV2Config(width=width),
         hidden_channels=given["conv_head.weight"].shape[0],

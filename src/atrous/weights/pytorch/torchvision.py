@@ -14,7 +14,8 @@ from atrous.networks import (
     ResNetConfig,
     VGG16Config,
 )
-from atrous.weights.pytorch.parts import aspp, in_order, mobilenet_v2_width, numbered, rate_count, resnet, resnet_depth
+from atrous.networks.backbones.mobilenet_v2 import width_of
+from atrous.weights.pytorch.parts import aspp, in_order, numbered, rate_count, resnet, resnet_depth
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 BLOCKS_PER_LEVEL = (3, 3, 7, 4)
@@ -145,7 +146,7 @@ def _resnet_names(ours: str) -> str | Source | None:
 
 
 def _mobilenet_v2_classifier(given: Given) -> Layout:
-    width = mobilenet_v2_width(given["features.0.0.weight"].shape[0], given["features.17.conv.3.weight"].shape[0])
+    width = width_of(given["features.0.0.weight"].shape[0], given["features.17.conv.3.weight"].shape[0])
     hidden = given["features.18.0.weight"].shape[0]
     config = ImageClassifierConfig(backbone=MobileNetV2Config(width=width), hidden_channels=hidden)
     return layout_of("torchvision", config, given["classifier.1.weight"].shape[0], _mobilenet_v2_names, notes=_NOTES)

@@ -12,9 +12,10 @@ from atrous.networks import (
     NetworkConfig,
     ResNetConfig,
 )
+from atrous.networks.backbones.mobilenet_v2 import width_of
 from atrous.networks.layers import BatchNormConfig
 from atrous.weights.known_pixels import TENSORFLOW_PIXELS
-from atrous.weights.pytorch.parts import mobilenet_v2_width, pair, resnet_depth_of
+from atrous.weights.pytorch.parts import pair, resnet_depth_of
 from atrous.weights.renaming import Given, Layout, Namer, Source, halves_exchanged, layout_of, linear, shifted
 
 BLOCKS_PER_LEVEL = (3, 3, 7, 4)
@@ -109,7 +110,7 @@ def _mobilenet_v2_classifier_name(ours: str) -> str | Source | None:
 def _mobilenet_v2(given: Given) -> BackboneConfig:
     first, last = "conv_stem.first_conv", "layer.15.reduce_1x1"
     stem, deepest = (given[f"mobilenet_v2.{name}.convolution.weight"].shape[0] for name in (first, last))
-    return MobileNetV2Config(width=mobilenet_v2_width(stem, deepest))
+    return MobileNetV2Config(width=width_of(stem, deepest))
 
 
 def _mobilenet_v2_name(place: str) -> str:

@@ -8,7 +8,8 @@ from atrous.networks import (
     NetworkConfig,
     ResNetConfig,
 )
-from atrous.weights.pytorch.parts import aspp, mobilenet_v2_width, numbered, resnet, resnet_depth
+from atrous.networks.backbones.mobilenet_v2 import width_of
+from atrous.weights.pytorch.parts import aspp, numbered, resnet, resnet_depth
 from atrous.weights.pytorch.torchvision import mobilenet_v2
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, renamed, reordered
 
@@ -38,7 +39,7 @@ def _backbone(given: Given) -> BackboneConfig | None:
     stem = given.get("backbone.low_level_features.0.0.weight")
     if stem is None or "backbone.high_level_features.17.conv.3.weight" not in given:
         return None
-    width = mobilenet_v2_width(stem.shape[0], given["backbone.high_level_features.17.conv.3.weight"].shape[0])
+    width = width_of(stem.shape[0], given["backbone.high_level_features.17.conv.3.weight"].shape[0])
     return MobileNetV2Config(width=width, padded="block", padded_stem=False)
 
 
