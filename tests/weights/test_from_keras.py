@@ -16,7 +16,7 @@ from atrous.weights.renaming import fill, spread
 from tests.weights.keras_files import FILES, KerasCase, drawn, keras_case, write_keras_h5
 
 slow = pytest.mark.slow
-NAMES = ("mobilenet", "mobilenet_v2", "tonandr", "bonlime", pytest.param("resnet50", marks=slow))
+NAMES = ("mobilenet", "mobilenet_odd", "mobilenet_v2", "tonandr", "bonlime", pytest.param("resnet50", marks=slow))
 
 
 def imported_case(name: str, tmp_path: Path, **choices: Any) -> tuple[KerasCase, Imported, SegmentationNetwork]:
@@ -116,6 +116,7 @@ def test_bonlimes_xception_is_read_whole() -> None:
     assert isinstance(layout.config, DeepLabV3PlusConfig)
     assert layout.config.backbone.kind == "xception"
     assert layout.config.separable
+    assert layout.config.padding == "same_stem"
     filled = fill(layout, tensors)
     assert (filled.left_over, filled.missing, filled.other_shape) == ((), (), ())
     assert len(filled.matched) == len(tensors)

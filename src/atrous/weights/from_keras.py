@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from atrous.errors import CheckpointError
-from atrous.networks import ImageClassifierConfig, MobileNetV2Config, ResNetConfig, VGG16Config
+from atrous.networks import ImageClassifierConfig, NetworkConfig, ResNetConfig, VGG16Config
 from atrous.networks.layers import BatchNormConfig
 from atrous.weights.formats.keras_h5 import KerasFile
 from atrous.weights.from_tensorflow import tensorflow_layout
@@ -71,11 +72,21 @@ def _in_words_of_tensorflow(given: Given, source: str, library: str, words: Call
         ours: Source(tuple(original.get(name, name) for name in found.names), found.how, found.read, found.write)
         for ours, found in layout.sources.items()
     }
-    if words is _bonlime and isinstance(layout.config.backbone, MobileNetV2Config):
-        notes = ("output stride 8 is the port's only one on MobileNetV2",)
-        config = layout.config.model_copy(update={"output_stride": 8})
-        layout = layout._replace(config=config, notes=notes)
-    return layout._replace(ecosystem=library, sources=sources)
+    return layout._replace(ecosystem=library, sources=sources, **_own_ways(layout.config, words is _bonlime))
+
+
+def _own_ways(config: NetworkConfig, is_bonlime: bool) -> dict[str, Any]:
+    """In what Keras's networks differ from the authors', with a note where the weights do not say it."""
+    match config.backbone.kind:
+        case "mobilenet_v2" if is_bonlime:
+            notes = ("output stride 8 is the port's only one on MobileNetV2",)
+            return {"config": config.model_copy(update={"output_stride": 8}), "notes": notes}
+        case "mobilenet_v1":
+            return {"config": config.model_copy(update={"padding": "same_stem_then_behind"})}
+        case "xception":
+            return {"config": config.model_copy(update={"padding": "same_stem"})}
+        case _:
+            return {}
 
 
 def _translated(name: str, scope: Callable[[str], str | None]) -> str | None:

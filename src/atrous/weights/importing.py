@@ -18,8 +18,7 @@ from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
 from atrous.weights.formats.caffemodel import read_caffemodel
 from atrous.weights.formats.graphdef import read_graph_def
-from atrous.weights.formats.keras_h5 import SIGNATURE as KERAS_SIGNATURE
-from atrous.weights.formats.keras_h5 import read_keras_h5
+from atrous.weights.formats.keras_h5 import is_hdf5, read_keras_h5
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
 from atrous.weights.formats.tflite import read_tflite
@@ -152,7 +151,7 @@ def recognized(path: Path) -> Kind:
         raise CheckpointError(f"There is no file {path}.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): give a file of weights.") from None
-    if head[:8] == KERAS_SIGNATURE:
+    if is_hdf5(path):
         return "keras"
     if head[4:8] == b"TFL3":
         return "tflite"

@@ -91,6 +91,9 @@ MODELS = {
     "mobilenet": lambda: K.applications.MobileNet(
         (64, 96, 3), alpha=0.25, weights=None, classes=7, classifier_activation=None
     ),
+    "mobilenet_odd": lambda: K.applications.MobileNet(
+        (97, 65, 3), alpha=0.25, weights=None, classes=7, classifier_activation=None
+    ),
     "resnet50": lambda: K.applications.ResNet50(
         input_shape=(65, 96, 3), weights=None, classes=7, classifier_activation=None
     ),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from atrous.errors import CheckpointError
-from atrous.weights.formats.keras_h5 import CHILD, read_keras_h5
+from atrous.weights.formats.keras_h5 import CHILD, is_hdf5, read_keras_h5
 from atrous.weights.formats.keras_h5_child import main
 from tests.weights.fuzzing import mutants
 from tests.weights.keras_files import Layers, write_keras_h5
@@ -43,6 +43,21 @@ def test_long_lists_of_names_come_in_pieces(tmp_path: Path) -> None:
         file.attrs["layer_names0"] = np.array(["conv"], dtype="S")
         file.attrs["layer_names1"] = np.array(["bn"], dtype="S")
     assert list(read_keras_h5(tmp_path / "a.h5").weights) == ["conv/kernel", "conv/bias", "bn/gamma"]
+
+
+def test_it_is_recognised_behind_a_block_of_somebody_elses_bytes(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=1024):
+        pass
+    assert is_hdf5(tmp_path / "a.h5")
+    (tmp_path / "b.h5").write_bytes(b"x" * 5000)
+    assert not is_hdf5(tmp_path / "b.h5")
+
+
+def test_the_new_weights_of_keras_3_are_named_as_what_they_are(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+        file.create_group("layers/dense/vars")
+    with pytest.raises(CheckpointError, match=r"does not name its layers: load it in Keras"):
+        read_keras_h5(tmp_path / "a.weights.h5")
 
 
 def hostile(path: Path, kind: str) -> None:

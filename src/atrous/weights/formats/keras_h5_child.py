@@ -28,11 +28,16 @@ def main(source: str, target: str) -> dict[str, Any]:
     """Read one file; return what is printed."""
     try:
         with h5py.File(source, "r") as file:
+            if "_layer_checkpoint_dependencies" in file or "layers" in file:
+                raise RefusedError(
+                    "it is a .weights.h5 of Keras 3, which does not name its layers: load it in Keras and save the "
+                    "model with model.save('model.h5')"
+                )
             weights = weights_of(_below(file, "model_weights") or file)
             save_file(weights, target)
             config = file.attrs.get("model_config")
     except (RefusedError, OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
-        return {"error": " ".join(str(error).split())[:200] or type(error).__name__}
+        return {"error": " ".join(str(error).split())[:300] or type(error).__name__}
     return {"names": list(weights), "config": _text(config) if isinstance(config, bytes | str) else None}
 
 
