@@ -23,6 +23,7 @@ from atrous.training.run_folder import RunFolder
 from atrous.training.state import RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from atrous.weights.finding import find_model
 from atrous.weights.starting import calibrate_norms, start_from
 
 CALIBRATION_PICTURES = 16
@@ -99,7 +100,7 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     path = recipe.training.start_from
     if path is None:
         return None
-    start, words = start_from(network, recipe.network, split.labels, path)
+    start, words = start_from(network, recipe.network, split.labels, find_model(path))
     if start.folded:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
         images = (torch.from_numpy(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
