@@ -30,6 +30,7 @@ from atrous.weights.formats.graphdef import parse_graph_def
 from atrous.weights.formats.keras_h5_child import limit_memory
 from atrous.weights.formats.onnx import parse_onnx
 from atrous.weights.formats.operators import MalformedError
+from atrous.weights.formats.single_file import parse_single_file
 from atrous.weights.formats.tflite import parse_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from tests.weights.formats.files import small_graph_def, small_tflite
@@ -38,6 +39,7 @@ from tests.weights.keras_files import write_keras_h5
 from tests.weights.test_from_caffe import written
 
 INDEX = Path(__file__).parents[1] / "tests/files/tensorflow/model.ckpt.index"
+SINGLE = INDEX.with_name("single.ckpt")
 PLACE = Path(tempfile.mkdtemp()) / "damaged"
 
 
@@ -107,6 +109,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] 
     "frozen-graph": (parse_graph_def, lambda: [small_graph_def()]),
     "onnx": (parse_onnx, lambda: [small_onnx()]),
     "pytorch": (parse_torch, torch_files),
+    "single-file": (parse_single_file, lambda: [SINGLE.read_bytes()]),
     "keras": (KerasReaders(), lambda: [small_keras_h5()]),
     "caffe": (parse_caffemodel, lambda: [small_caffemodel()]),
     "tensorflow": (lambda data: list(table_entries(data)), lambda: [INDEX.read_bytes()]),

@@ -21,6 +21,7 @@ from atrous.weights.formats.graphdef import read_graph_def
 from atrous.weights.formats.keras_h5 import is_hdf5, read_keras_h5
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
+from atrous.weights.formats.single_file import is_single_file, read_single_file
 from atrous.weights.formats.tflite import read_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from atrous.weights.from_caffe import caffe_layout, caffe_tensors
@@ -100,7 +101,8 @@ def import_weights(
             )
             found = _from_tensors(path, file.tensors, layout, file.notes)._replace(labels=file.labels)
         case "tensorflow":
-            variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
+            read = read_single_file if is_single_file(path) else read_tensorflow_checkpoint
+            variables = {name: torch.from_numpy(np.array(value)) for name, value in read(path).items()}
             found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
         case "keras":
             tensors = keras_tensors(read_keras_h5(path))
@@ -142,6 +144,8 @@ def recognized(path: Path) -> Kind:
     Raises:
         CheckpointError: If it is none that is known.
     """
+    if is_single_file(path):
+        return "tensorflow"
     if path.name.endswith(".index") or ".data-" in path.name or path.with_name(f"{path.name}.index").is_file():
         return "tensorflow"
     try:
