@@ -114,6 +114,15 @@ def _mmsegmentation(run: str, ending: str, labels: str, data: str, one: float, m
 
 CATALOG: tuple[ReleasedWeights, ...] = (
     _zoo(
+        "tf-voc-mobilenet-v2-0.5", "deeplabv3_mnv2_dm05_pascal_trainaug_2018_10_01", "DeepLabv3 on MobileNetV2 0.5",
+        "ImageNet, COCO, VOC 2012 trainaug", "voc", Score(70.19, f"VOC val, {_SINGLE_16}"),
+    ),
+    _zoo(
+        "tf-voc-mobilenet-v2-0.5-trainval", "deeplabv3_mnv2_dm05_pascal_trainval_2018_10_01",
+        "DeepLabv3 on MobileNetV2 0.5", "ImageNet, COCO, VOC 2012 trainaug and trainval", "voc",
+        Score(71.83, "VOC test, output stride 8, one scale"),
+    ),
+    _zoo(
         "tf-voc-mobilenet-v2", "deeplabv3_mnv2_pascal_train_aug_2018_01_29", "DeepLabv3 on MobileNetV2",
         "COCO, VOC 2012 trainaug", "voc", Score(75.32, f"VOC val, {_SINGLE_16}"), Score(77.33, f"VOC val, {_MANY_8}"),
     ),
@@ -140,11 +149,26 @@ CATALOG: tuple[ReleasedWeights, ...] = (
         Score(80.42, "Cityscapes val, output stride 8, scales 0.75 to 1.25, flipped"),
     ),
     _zoo(
+        "tf-cityscapes-xception71-cell", "deeplab_cityscapes_xception71_trainfine_2018_09_08",
+        "DeepLabv3+ on Xception-71 with the searched cell", "ImageNet, COCO, Cityscapes train", "cityscapes",
+        Score(80.31, f"Cityscapes val, {_SINGLE_16}"),
+    ),
+    _zoo(
+        "tf-cityscapes-xception71-cell-trainval", "deeplab_cityscapes_xception71_trainvalfine_2018_09_08",
+        "DeepLabv3+ on Xception-71 with the searched cell", "ImageNet, COCO, Cityscapes trainval", "cityscapes",
+        Score(82.66, "Cityscapes test, output stride 8, scales 0.75 to 2, flipped"),
+    ),
+    _zoo(
+        "tf-ade20k-mobilenet-v2", "deeplabv3_mnv2_ade20k_train_2018_12_03", "DeepLabv3+ on MobileNetV2",
+        "ImageNet, ADE20K train", None, Score(32.04, f"ADE20K val, long side 257, {_SINGLE_16}"),
+    ),
+    _zoo(
         "tf-ade20k-xception65", "deeplabv3_xception_ade20k_train_2018_05_29", "DeepLabv3+ on Xception-65",
         "ImageNet, ADE20K train", None, Score(45.65, f"ADE20K val, {_MANY_8}"),
     ),
     _zoo("tf-imagenet-xception41", "xception_41_2018_05_09", "Xception-41, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-xception65", "deeplabv3_xception_2018_01_04", "Xception-65, a classifier", "ImageNet", None),
+    _zoo("tf-coco-xception65", "xception_65_coco_pretrained_2018_10_02", "Xception-65, a start", "ImageNet, COCO", None),
     _zoo("tf-imagenet-xception71", "xception_71_2018_05_09", "Xception-71, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-resnet50-beta", "resnet_v1_50_2018_05_04", "ResNet-50 beta, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-resnet101-beta", "resnet_v1_101_2018_05_04", "ResNet-101 beta, a classifier", "ImageNet", None),

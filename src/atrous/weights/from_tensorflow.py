@@ -6,6 +6,7 @@ import torch
 
 from atrous.errors import CheckpointError
 from atrous.networks import (
+    PUBLISHED_CELL,
     BackboneConfig,
     DeepLabV3Config,
     DeepLabV3PlusConfig,
@@ -38,6 +39,8 @@ MEAN_PIXELS = PixelScaleConfig(mean=(123.15 / 255, 115.9 / 255, 103.06 / 255), s
 """What research/deeplab subtracts from 0..255 for its ResNets."""
 
 HEAD_EPSILON = 1e-5
+CELL = "meta_architecture"
+"""The scope of the dense prediction cell."""
 IMAGENET_CLASSES = 1000
 """Of a classifier whose own layer is not in the file; it is then reported as missing."""
 SLOTS = ("/Momentum", "/Adam", "/Adam_1", "/RMSProp", "/RMSProp_1", "/ExponentialMovingAverage")
@@ -106,15 +109,20 @@ def _mobilenet_v2_config(root: str, given: Given) -> MobileNetV2Config:
 
 
 def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, place: Place, epsilon: float) -> Layout:
-    if "image_pooling/weights" not in given or "concat_projection/weights" not in given:
+    has_cell = f"{CELL}/concat_projection/weights" in given
+    if not has_cell and ("image_pooling/weights" not in given or "concat_projection/weights" not in given):
         raise CheckpointError("the checkpoint has no image pooling: another head than that of DeepLab v3 and v3+")
+    if has_cell and f"{CELL}/branch{len(PUBLISHED_CELL)}_depthwise/depthwise_weights" in given:
+        raise CheckpointError("the checkpoint has another dense prediction cell than the published one")
     count = sum(f"aspp{number}{kind}" in given for number in range(1, 9) for kind in ("/weights", "_pointwise/weights"))
-    channels = given["concat_projection/weights"].shape[3]
+    channels = given[f"{CELL}/concat_projection/weights" if has_cell else "concat_projection/weights"].shape[3]
     plus = "decoder/feature_projection0/weights" in given
-    separable = any("aspp" in name or "decoder_conv" in name for name in given if name.endswith("depthwise_weights"))
+    separable = any(
+        part in name for part in ("aspp", "decoder_conv", CELL) for name in given if name.endswith("depthwise_weights")
+    )
     choices = {
         "backbone": backbone,
-        "rates": tuple(6 * (number + 1) for number in range(count)),
+        **({"cell": PUBLISHED_CELL} if has_cell else {"rates": tuple(6 * (number + 1) for number in range(count))}),
         "context_channels": channels,
         "separable": separable,
         "padding": "same" if isinstance(backbone, MobileNetV2Config) else "symmetric",
@@ -139,11 +147,13 @@ def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, pl
 
     def scope(ours: str) -> str:
         part, _, inner = ours.partition(".")
+        if part == "context" and has_cell:
+            return f"{CELL}/{_cell(inner)}"
         return place(inner) if part == "backbone" else _head(part, inner)
 
     def source(ours: str) -> Source | None:
         found = _source(network, ours, scope, epsilon)
-        if ours == "context.projection.convolution.weight" and found is not None:
+        if ours == "context.projection.convolution.weight" and found is not None and not has_cell:
             groups = [given["image_pooling/weights"].shape[3], *[channels] * (count + 1)]
             return reordered(found, groups, (*range(1, count + 2), 0))  # theirs begins with the mean of the image
         return found
@@ -237,6 +247,12 @@ def _head(part: str, place: str) -> str:
             return f"aspp{int(rest[0]) + 1}{_step(rest)}"
         case _:
             return f"decoder/decoder_conv{rest[0]}{_step(rest)}"
+
+
+def _cell(place: str) -> str:
+    """The scope of a part of the dense prediction cell."""
+    part, *rest = place.split(".")
+    return f"branch{rest[0]}{_step(rest)}" if part == "branches" else "concat_projection"
 
 
 def _step(rest: list[str]) -> str:
