@@ -168,7 +168,7 @@ CATALOG: tuple[ReleasedWeights, ...] = (
     ),
     _zoo("tf-imagenet-xception41", "xception_41_2018_05_09", "Xception-41, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-xception65", "deeplabv3_xception_2018_01_04", "Xception-65, a classifier", "ImageNet", None),
-    _zoo("tf-coco-xception65", "xception_65_coco_pretrained_2018_10_02", "Xception-65, a start", "ImageNet, COCO", None),
+    _zoo("tf-coco-xception65", "xception_65_coco_pretrained_2018_10_02", "Xception-65", "ImageNet, COCO", None),
     _zoo("tf-imagenet-xception71", "xception_71_2018_05_09", "Xception-71, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-resnet50-beta", "resnet_v1_50_2018_05_04", "ResNet-50 beta, a classifier", "ImageNet", None),
     _zoo("tf-imagenet-resnet101-beta", "resnet_v1_101_2018_05_04", "ResNet-101 beta, a classifier", "ImageNet", None),
