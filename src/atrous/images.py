@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,26 @@ UPRIGHT = {
 ON_ITS_SIDE = (5, 6, 7, 8)
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+class ReadableFile(Protocol):
+    """A path, or a file inside an archive; `str` of it names it for messages."""
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """Open its content.
+
+        Raises:
+            OSError: If it is not there or cannot be read.
+        """
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+
+    @property
+    def stem(self) -> str:
+        """The last part of its path without the suffix."""
+
+
+def read_image(path: str | ReadableFile) -> NDArray[np.uint8]:
     """Read a picture as it is meant to be seen.
 
     EXIF rotation is applied; grey, palette and CMYK become RGB; what is transparent is laid on white; of 16-bit values
@@ -54,13 +74,12 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: If the file is missing, is no picture, is cut off, or is too large to be one.
     """
-    path = Path(path)
     with _opened(path, ImageError, "picture") as image:
         image.load()
         return np.array(_to_rgb(_turned_upright(image), path))
 
 
-def read_mask(path: str | Path) -> Mask:
+def read_mask(path: str | ReadableFile) -> Mask:
     """Read a mask: the indices of a palette picture, or the values of a grey one of 1, 2, 4, 8 or 16 bits.
 
     Like a picture it is turned upright if it says that it lies on its side.
@@ -71,7 +90,6 @@ def read_mask(path: str | Path) -> Mask:
     Raises:
         MaskError: If the file is missing, is cut off, is a colour picture, or is of a format that changes values.
     """
-    path = Path(path)
     with _opened(path, MaskError, "mask") as image:
         if image.format not in MASK_FORMATS:
             raise MaskError(
@@ -91,23 +109,23 @@ def read_mask(path: str | Path) -> Mask:
         )
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
+def read_size(path: str | ReadableFile) -> tuple[int, int]:
     """Read (height, width) of a picture as it is meant to be seen, without decoding its pixels.
 
     Raises:
         ImageError: If the file is missing or is no picture.
     """
-    with _opened(Path(path), ImageError, "picture") as image:
+    with _opened(path, ImageError, "picture") as image:
         return _size(image)
 
 
-def read_mask_size(path: str | Path) -> tuple[int, int]:
+def read_mask_size(path: str | ReadableFile) -> tuple[int, int]:
     """Read (height, width) of a mask, without decoding its pixels.
 
     Raises:
         MaskError: If the file is missing or is no mask.
     """
-    with _opened(Path(path), MaskError, "mask") as image:
+    with _opened(path, MaskError, "mask") as image:
         return _size(image)
 
 
@@ -209,11 +227,16 @@ def _free_name(path: Path, taken: set[str]) -> str:
 
 
 @contextmanager
-def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> Iterator[ImageFile]:
+def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError], what: str) -> Iterator[ImageFile]:
     """Open a file whose pixels are still packed; whatever goes wrong until the block ends becomes one sentence."""
+    path = Path(given) if isinstance(given, str) else given
+    empty = False
     try:
-        with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as image:
-            yield image
+        with path.open("rb") as file:
+            empty = not file.read(1)
+            file.seek(0)
+            with Image.open(file, formats=IMAGE_FORMATS) as image:
+                yield image
     except AtrousError:
         raise
     except (FileNotFoundError, NotADirectoryError):
@@ -221,7 +244,7 @@ def _opened(path: Path, error_type: type[ImageError | MaskError], what: str) -> 
     except IsADirectoryError:
         raise error_type(f"{path} is a folder where a {what} was expected: give the path of a file.") from None
     except UnidentifiedImageError:
-        reason = "is empty" if path.stat().st_size == 0 else "is no picture that can be read"
+        reason = "is empty" if empty else "is no picture that can be read"
         raise error_type(f"{path} {reason}: give a {what} in one of the formats {_suffixes()}.") from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
@@ -279,7 +302,7 @@ def _grey_spread(image: ImageFile) -> int:
     return GREY_SPREAD.get(str(raw_mode), 1)
 
 
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+def _to_rgb(image: Image.Image, path: str | ReadableFile) -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
@@ -294,7 +317,7 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
     return image.convert("RGB")
 
 
-def _no_colours(path: Path, reason: str) -> ImageError:
+def _no_colours(path: str | ReadableFile, reason: str) -> ImageError:
     return ImageError(f"{path} cannot be read as a colour picture ({reason}): save it again as PNG or JPEG.")
 
 

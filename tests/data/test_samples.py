@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atrous.data.file_tree import Folder
 from atrous.data.samples import (
     ImageMaskPair,
     PairedFiles,
@@ -15,7 +16,7 @@ from atrous.data.samples import (
     stray_labels,
 )
 from atrous.errors import DatasetError, DatasetNotFoundError, ImageError, MaskError
-from atrous.images import images_below, read_image, read_mask, write_image, write_mask
+from atrous.images import ReadableFile, images_below, read_image, read_mask, write_image, write_mask
 from atrous.labels import LabelSpace, Mask
 from tests.real import REAL, real
 
@@ -41,6 +42,11 @@ def pair_at(folder: Path, name: str, seed: int = 0) -> ImageMaskPair:
     return ImageMaskPair(
         image_at(folder / f"images/{name}.jpg", seed=seed), mask_at(folder / f"masks/{name}.png", seed=seed)
     )
+
+
+def path_of(file: ReadableFile) -> Path:
+    assert isinstance(file, Path)
+    return file
 
 
 def split_of(*pairs: ImageMaskPair, values: dict[int, int] | None = None) -> PairedFiles:
@@ -178,10 +184,12 @@ def test_the_fingerprint_changes_with_any_byte_name_order_class_and_meaning(tmp_
         split_of(first, second, values={255: 0}).fingerprint(),
         split_of(first, second, values={255: 1}).fingerprint(),
         PairedFiles("pets", "val", LabelSpace.from_names(["background", "dog", "cat"]), [first, second]).fingerprint(),
-        split_of(first, ImageMaskPair(second.image, second.mask.rename(tmp_path / "masks/c.png"))).fingerprint(),
+        split_of(
+            first, ImageMaskPair(second.image, path_of(second.mask).rename(tmp_path / "masks/c.png"))
+        ).fingerprint(),
     }
     assert len(seen) == 7
-    for path in first:
+    for path in map(path_of, first):
         whole = path.read_bytes()
         for place in (0, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -195,8 +203,11 @@ def test_pairs_are_made_by_name_and_never_by_running_number(tmp_path: Path) -> N
     for name in ("000003", "000007", "000001.b", "city/000003"):
         image_at(tmp_path / "images" / f"{name}.jpg")
         mask_at(tmp_path / "masks" / f"{name}.png")
-    pairs = pair_by_stem(tmp_path / "images", tmp_path / "masks")
-    found = [(str(i.relative_to(tmp_path / "images")), str(m.relative_to(tmp_path / "masks"))) for i, m in pairs]
+    pairs = pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "masks"))
+    found = [
+        (str(path_of(i).relative_to(tmp_path / "images")), str(path_of(m).relative_to(tmp_path / "masks")))
+        for i, m in pairs
+    ]
     assert found == [
         ("000001.b.jpg", "000001.b.png"),
         ("000003.jpg", "000003.png"),
@@ -211,7 +222,7 @@ def test_masks_that_are_numbered_otherwise_than_their_pictures_are_refused(tmp_p
     for name in ("0", "1", "2"):
         mask_at(tmp_path / "masks" / f"{name}.png")
     with pytest.raises(DatasetError) as error:
-        pair_by_stem(tmp_path / "images", tmp_path / "masks")
+        pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "masks"))
     assert str(error.value) == (
         f"{tmp_path}/images/000003.jpg has no mask: {tmp_path}/masks/000003.png was expected "
         f"(and so for 2 more pictures). Add the mask or take the picture out."
@@ -223,7 +234,7 @@ def test_an_unpaired_mask_is_named(tmp_path: Path) -> None:
     for name in "ab":
         mask_at(tmp_path / f"masks/{name}.png")
     with pytest.raises(DatasetError, match=r"masks/b\.png has no picture: one named b was expected in .*images\. Add"):
-        pair_by_stem(tmp_path / "images", tmp_path / "masks")
+        pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "masks"))
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
@@ -231,15 +242,15 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, kind: str) -> None:
     pair_at(tmp_path, "a")
     image_at(tmp_path / kind / "a.bmp")
     with pytest.raises(DatasetError, match=r"a\.bmp and .*a\.(jpg|png) have the same name: rename one"):
-        pair_by_stem(tmp_path / "images", tmp_path / "masks")
+        pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "masks"))
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     pair_at(tmp_path, "a")
     with pytest.raises(DatasetNotFoundError, match=r"There is no folder .*none"):
-        pair_by_stem(tmp_path / "images", tmp_path / "none")
+        pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "none"))
     with pytest.raises(DatasetNotFoundError, match=r"There is no folder .*none"):
-        pair_by_stem(tmp_path / "none", tmp_path / "masks")
+        pair_by_stem(Folder(tmp_path / "none"), Folder(tmp_path / "masks"))
 
 
 CAMVID = LabelSpace.from_names(
@@ -271,4 +282,4 @@ def test_real_masks_hold_stated_values_alone_and_have_the_size_of_their_pictures
 @real
 def test_the_real_pictures_of_camvid_pair_with_their_masks() -> None:
     for split, count in (("train", 367), ("val", 101)):
-        assert len(pair_by_stem(REAL / "camvid/images" / split, REAL / "camvid/masks" / split)) == count
+        assert len(pair_by_stem(Folder(REAL / "camvid/images" / split), Folder(REAL / "camvid/masks" / split))) == count

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from atrous.config import Config, nearest, parse, read_yaml
+from atrous.data.file_tree import Folder
 from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
 from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text
@@ -83,7 +84,7 @@ def folder(config: FolderConfig, split: str) -> SegmentationDataset:
             raise DatasetNotFoundError(
                 f"There is no folder {place}: it should hold the {place.parent.name} of {split}."
             )
-    pairs = pair_by_stem(images, masks)
+    pairs = pair_by_stem(Folder(images), Folder(masks))
     labels = description.labels
     own = description.ignore_index
     meanings = {} if own in (None, labels.ignore_index) else {own: labels.ignore_index}

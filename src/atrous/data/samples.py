@@ -1,16 +1,28 @@
 """Samples and data sets: what every source of data yields, wherever its files come from."""
 
 import hashlib
+import itertools
+import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atrous.data.file_tree import FileTree
+from atrous.data.names import Names
 from atrous.errors import DatasetError, DatasetNotFoundError, MaskError
-from atrous.images import images_below, read_image, read_mask, read_mask_size, read_size, unique_stems
+from atrous.images import (
+    IMAGE_SUFFIXES,
+    ReadableFile,
+    read_image,
+    read_mask,
+    read_mask_size,
+    read_size,
+    unique_stems,
+)
 from atrous.labels import LabelSpace, Mask
 
 MOST_NAMED = 8  # stray values in one sentence
@@ -60,8 +72,38 @@ class SegmentationDataset(ABC):
 class ImageMaskPair(NamedTuple):
     """Two files that belong together."""
 
-    image: Path
-    mask: Path
+    image: ReadableFile
+    mask: ReadableFile
+
+
+class Pairs(Sequence[ImageMaskPair]):
+    """Files that belong together, by their names in two trees; a pair is made when it is asked for."""
+
+    def __init__(
+        self, images: FileTree, image_names: Sequence[str], masks: FileTree, mask_names: Sequence[str]
+    ) -> None:
+        """Take the names, in the order of the pairs.
+
+        Raises:
+            ValueError: If there are not as many of the ones as of the others.
+        """
+        if len(image_names) != len(mask_names):
+            raise ValueError(f"{len(image_names)} pictures cannot be paired with {len(mask_names)} masks")
+        self._images, self._image_names = images, Names(image_names)
+        self._masks, self._mask_names = masks, Names(mask_names)
+
+    def __len__(self) -> int:
+        return len(self._image_names)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageMaskPair: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Pairs": ...
+    def __getitem__(self, index: int | slice) -> "ImageMaskPair | Pairs":
+        images, masks = self._image_names[index], self._mask_names[index]
+        if isinstance(images, str) and isinstance(masks, str):
+            return ImageMaskPair(self._images.file(images), self._masks.file(masks))
+        return Pairs(self._images, images, self._masks, masks)
 
 
 class PairedFiles(SegmentationDataset):
@@ -74,6 +116,7 @@ class PairedFiles(SegmentationDataset):
         labels: LabelSpace,
         pairs: Sequence[ImageMaskPair],
         values: Mapping[int, int] | None = None,
+        read: Callable[[ReadableFile], Mask] = read_mask,
     ) -> None:
         """Take the files as they are; nothing is read yet.
 
@@ -83,6 +126,7 @@ class PairedFiles(SegmentationDataset):
             labels: The classes.
             pairs: The files, in the order of the samples.
             values: What a value in the mask files means as class index (or ignore value); others mean themselves.
+            read: How the mask files are read, where they are no pictures of indices.
 
         Raises:
             DatasetError: If there are no pairs.
@@ -91,14 +135,15 @@ class PairedFiles(SegmentationDataset):
             raise DatasetError(f"The split {split} of {title} is empty: a picture and its mask were expected.")
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
         self._values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
-        self._names = unique_stems([pair.image for pair in pairs])
+        self._names = Names(unique_stems([Path(str(pair.image)) for pair in pairs]))
+        self._read = read
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
-        image, mask = read_image(pair.image), read_mask(pair.mask)
+        image, mask = read_image(pair.image), self._read(pair.mask)
         if image.shape[:2] != mask.shape:
             raise MaskError(_sizes_differ(pair, image.shape[:2], mask.shape))
         return Sample(image, remap(mask, self._values), self._names[index])
@@ -115,9 +160,9 @@ class PairedFiles(SegmentationDataset):
         """
         digest = hashlib.sha256(repr((self.labels.names, sorted(self._values.items()))).encode())
         for pair in self.pairs:
-            for path in pair:
-                digest.update(path.name.encode())
-                digest.update(hashlib.sha256(_bytes_of(path)).digest())
+            for file in pair:
+                digest.update(file.name.encode(errors="surrogateescape"))
+                digest.update(_digest_of(file))
         return digest.hexdigest()[:16]
 
 
@@ -170,25 +215,40 @@ def known_labels(labels: LabelSpace) -> str:
     return f"{span} and {labels.ignore_index} (ignore)"
 
 
-def pair_by_stem(images: Path, masks: Path) -> list[ImageMaskPair]:
+def pair_by_stem(images: FileTree, masks: FileTree, *, image_ending: str = "", mask_ending: str = "") -> Pairs:
     """Pair the pictures of one folder with the masks of another by their path without suffix.
+
+    Args:
+        images: The folder of the pictures.
+        masks: That of the masks.
+        image_ending: What the stems of pictures end with beyond the common name; files without it are passed over.
+        mask_ending: The same for masks, such as `_gtFine_labelIds`.
+
+    Returns:
+        The pairs, sorted by that path.
 
     Raises:
         DatasetNotFoundError: If one of the folders is not there.
         DatasetError: If a picture has no mask, a mask no picture, or two files one name; pairs are never made by order.
     """
-    image_files, mask_files = _by_stem(images), _by_stem(masks)
-    if lonely := sorted(image_files.keys() - mask_files.keys()):
+    image_names, mask_names = _sorted_by_stem(images, image_ending), _sorted_by_stem(masks, mask_ending)
+    image_stems = Names(_stem(name, image_ending) for name in image_names)
+    mask_stems = Names(_stem(name, mask_ending) for name in mask_names)
+    if image_stems != mask_stems:
+        has_image, has_mask = set(image_stems), set(mask_stems)
+        if lonely := sorted(has_image - has_mask):
+            first = image_names[list(image_stems).index(lonely[0])]
+            raise DatasetError(
+                f"{images.file(first)} has no mask: {masks.place}/{lonely[0]}{mask_ending}.png was expected"
+                f"{_and_others(lonely, 'picture')}. Add the mask or take the picture out."
+            )
+        lonely = sorted(has_mask - has_image)
+        first = mask_names[list(mask_stems).index(lonely[0])]
         raise DatasetError(
-            f"{image_files[lonely[0]]} has no mask: {masks / lonely[0]}.png was expected"
-            f"{_and_others(lonely, 'picture')}. Add the mask or take the picture out."
-        )
-    if lonely := sorted(mask_files.keys() - image_files.keys()):
-        raise DatasetError(
-            f"{mask_files[lonely[0]]} has no picture: one named {lonely[0]} was expected in {images}"
+            f"{masks.file(first)} has no picture: one named {lonely[0]}{image_ending} was expected in {images.place}"
             f"{_and_others(lonely, 'mask')}. Add the picture or take the mask out."
         )
-    return [ImageMaskPair(image_files[stem], mask_files[stem]) for stem in sorted(image_files)]
+    return Pairs(images, image_names, masks, mask_names)
 
 
 def require_equal_sizes(pair: ImageMaskPair) -> None:
@@ -203,23 +263,35 @@ def require_equal_sizes(pair: ImageMaskPair) -> None:
         raise MaskError(_sizes_differ(pair, image_size, mask_size))
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DatasetNotFoundError(f"There is no folder {folder}: pictures and masks were expected in two folders.")
-    files: dict[str, Path] = {}
-    for path in images_below(folder):
-        stem = str(path.relative_to(folder).with_suffix(""))
-        if stem in files:
-            raise DatasetError(f"{files[stem]} and {path} have the same name: rename one, so that pairs are certain.")
-        files[stem] = path
-    return files
+def _sorted_by_stem(tree: FileTree, ending: str) -> Sequence[str]:
+    """The pictures below a place, sorted by their path without suffix and ending; no two have the same."""
+    if not tree.has_folder(""):
+        raise DatasetNotFoundError(f"There is no folder {tree.place}: pictures and masks were expected in two folders.")
+    names = sorted(name for name in tree.walk() if _is_picture(name, ending))
+    names.sort(key=lambda name: _stem(name, ending))
+    for one, next_one in itertools.pairwise(names):
+        if _stem(one, ending) == _stem(next_one, ending):
+            raise DatasetError(
+                f"{tree.file(one)} and {tree.file(next_one)} have the same name: rename one, so that pairs are certain."
+            )
+    return names
 
 
-def _bytes_of(path: Path) -> bytes:
+def _is_picture(name: str, ending: str) -> bool:
+    path, suffix = posixpath.splitext(name)
+    return suffix.lower() in IMAGE_SUFFIXES and path.endswith(ending)
+
+
+def _stem(name: str, ending: str) -> str:
+    return posixpath.splitext(name)[0].removesuffix(ending)
+
+
+def _digest_of(file: ReadableFile) -> bytes:
     try:
-        return path.read_bytes()
+        with file.open("rb") as stream:
+            return hashlib.sha256(stream.read()).digest()
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}): put the file back.") from None
+        raise DatasetError(f"{file} cannot be read ({error.strerror or error}): put the file back.") from None
 
 
 def _and_others(lonely: Sequence[str], what: str) -> str:

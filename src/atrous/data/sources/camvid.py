@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
+from atrous.data.file_tree import Folder
 from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.labels import LabelSpace
@@ -46,7 +47,9 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
     if split not in SPLITS:
         raise DatasetError(f"CamVid has no split `{split}`: {nearest(split, SPLITS)}.")
     images, masks = _folders(config.root, split)
-    return PairedFiles("CamVid", split, CAMVID_LABELS, pair_by_stem(images, masks), {VOID: CAMVID_LABELS.ignore_index})
+    return PairedFiles(
+        "CamVid", split, CAMVID_LABELS, pair_by_stem(Folder(images), Folder(masks)), {VOID: CAMVID_LABELS.ignore_index}
+    )
 
 
 def _folders(root: Path, split: str) -> tuple[Path, Path]:
