@@ -1,9 +1,9 @@
 """Time what a training picture goes through, against Albumentations and a chain of Pillow, on one core.
 
 Usage: python benchmarks/augmentation.py VOC2012 [--count N] [--rounds R]
-All three read the JPEG and the palette PNG and give uint8 pictures and masks of 513x513, by the same operations: a random
-scale from 0.5 to 2 (bilinear, nearest), padding, a random crop, a random mirror, and a jitter of brightness, contrast and
-saturation by up to 0.3. Albumentations and Pillow do them one after the other, atrous scales only what the
+All three read the JPEG and the palette PNG and give uint8 pictures and masks of 513x513, by the same operations: a
+random scale from 0.5 to 2 (bilinear, nearest), padding, a random crop, a random mirror, and a jitter of brightness,
+contrast and saturation by up to 0.3. Albumentations and Pillow do them one after the other, atrous scales only what the
 crop shows and jitters by one matrix. The three take turns; printed are the medians over the rounds.
 Needs albumentations (1.4.24 was measured).
 """
@@ -96,7 +96,8 @@ def main() -> None:
             rates[name].append(pictures_per_second(make, pairs))
     ours = median(rates["atrous"])
     for name, found in rates.items():
-        print(f"{name}: {median(found):.0f} pictures/s ({min(found):.0f} to {max(found):.0f}); {ours / median(found):.2f}x")
+        times = ours / median(found)
+        print(f"{name}: {median(found):.0f} pictures/s ({min(found):.0f} to {max(found):.0f}); {times:.2f}x")
 
 
 if __name__ == "__main__":
