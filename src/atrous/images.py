@@ -113,6 +113,29 @@ def read_mask(path: str | ReadableFile) -> Mask:
         )
 
 
+def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
+    """Read a picture of one object: its pixels are those that are not transparent, or else not black.
+
+    Returns:
+        bool [H, W]
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes values.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(f"{path} is a {image.format} file, which blurs the edges of objects: save it as PNG.")
+        image.load()
+        upright = _turned_upright(image)
+        if upright.has_transparency_data:
+            alpha = np.asarray(upright.convert("RGBA"))[..., 3]
+            if alpha.min(initial=255) < 255:
+                return alpha > 0
+            upright = upright.convert("RGB")
+        values = np.asarray(upright)
+        return values != 0 if values.ndim == 2 else values.any(axis=2)
+
+
 def read_size(path: str | ReadableFile) -> tuple[int, int]:
     """Read (height, width) of a picture as it is meant to be seen, without decoding its pixels.
 

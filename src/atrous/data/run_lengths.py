@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 Bits = NDArray[np.bool_]
 
+MOST_PIXELS = 2**28
+"""More than any picture that is read has, and less than memory."""
 
-def decode_runs(runs: Sequence[int] | NDArray[np.int64], size: tuple[int, int], *, by_columns: bool) -> Bits:
+
+def decode_runs(runs: Sequence[int], size: tuple[int, int], *, by_columns: bool) -> Bits:
     """Turn run lengths into a mask.
 
     Args:
@@ -22,10 +25,11 @@ def decode_runs(runs: Sequence[int] | NDArray[np.int64], size: tuple[int, int], 
     Raises:
         ValueError: If the runs do not fill the size exactly.
     """
-    lengths = np.asarray(runs, np.int64)
     height, width = size
-    if lengths.min(initial=0) < 0 or int(lengths.sum(dtype=object)) != height * width:
-        raise ValueError(f"the runs fill {int(lengths.sum(dtype=object))} pixels and not {width}x{height}")
+    total = sum(map(int, runs))
+    if total != height * width or min(runs, default=0) < 0 or total > MOST_PIXELS:
+        raise ValueError(f"its runs fill {total} pixels and not {width}x{height}")
+    lengths = np.asarray(runs, np.int64)
     values = np.zeros(len(lengths), np.bool_)
     values[1::2] = True
     bits = np.repeat(values, lengths)
