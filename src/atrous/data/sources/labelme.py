@@ -3,12 +3,13 @@
 Each annotation names its picture, which lies beside it or in a folder of its own, such as `Images`.
 """
 
-import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
+from atrous.data.annotation_files import AnnotationFiles
 from atrous.data.annotations import AnnotatedImages, Annotation
 from atrous.data.classes import Classes, ListedClass, ShapeChoices, classes_of
 from atrous.data.file_tree import FileTree, open_tree
@@ -40,34 +41,6 @@ class LabelMeConfig(ShapeChoices):
     alphabetical order, for which every file must be read."""
 
 
-@dataclass(frozen=True)
-class LabelMeFiles:
-    """The annotations of a split."""
-
-    tree: FileTree
-    files: Names
-    names: Names
-    folders: Sequence[str]
-    """Where pictures may be."""
-    classes: Classes
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Annotation:
-        file = self.files[index]
-        reader = labelme_json if file.endswith(".json") else labelme_xml
-        return reader.read_annotation(self.tree, file, self.folders, self.classes, self.names[index])
-
-    def source_of(self, index: int) -> str:
-        """The file of the annotation."""
-        return str(self.tree.file(self.files[index]))
-
-    def content_of(self, index: int) -> bytes:
-        """Its bytes."""
-        return self.tree.read(self.files[index])
-
-
 def labelme(config: LabelMeConfig, split: str) -> SegmentationDataset:
     """Open one split of annotations of LabelMe.
 
@@ -83,9 +56,8 @@ def labelme(config: LabelMeConfig, split: str) -> SegmentationDataset:
     classes = _classes(config, tree, files)
     folders = picture_folders(tree, "" if split == EVERYTHING else chosen)
     names = Names(unique_stems([Path(file) for file in mine]))
-    return AnnotatedImages(
-        tree.place.rpartition("/")[2], split, classes, LabelMeFiles(tree, Names(mine), names, folders, classes)
-    )
+    read = partial(_read_annotation, folders=folders, classes=classes)
+    return AnnotatedImages(config.root.stem, split, classes, AnnotationFiles(tree, Names(mine), names, read))
 
 
 def labelme_splits(config: LabelMeConfig) -> tuple[str, ...]:
@@ -96,6 +68,10 @@ def labelme_splits(config: LabelMeConfig) -> tuple[str, ...]:
     """
     folders = _split_folders(_annotation_files(open_tree(config.root)))
     return tuple(sorted(map(usual_name, folders))) or (EVERYTHING,)
+
+
+def _read_annotation(tree: FileTree, file: str, name: str, *, folders: Sequence[str], classes: Classes) -> Annotation:
+    return _reader(file).read_annotation(tree, file, folders, classes, name)
 
 
 def _annotation_files(tree: FileTree) -> list[str]:
@@ -129,5 +105,8 @@ def _classes(config: LabelMeConfig, tree: FileTree, files: Sequence[str]) -> Cla
 
 
 def _labels_in(tree: FileTree, file: str) -> set[str]:
-    reader = labelme_json if posixpath.splitext(file)[1] == ".json" else labelme_xml
-    return reader.labels_in(tree, file)
+    return _reader(file).labels_in(tree, file)
+
+
+def _reader(file: str) -> ModuleType:
+    return labelme_json if file.endswith(".json") else labelme_xml
