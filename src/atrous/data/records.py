@@ -85,8 +85,8 @@ def text_of(element: Element, path: str, default: str = "") -> str:
 def _fault(place: tuple[int | str, ...], message: str, given: object) -> str:
     where = ".".join(map(str, place)) or "it"
     reason = message.removeprefix("Value error, ")
-    shown = _one_line(repr(given))
-    return f"`{where}` cannot be read, since {reason[:1].lower()}{reason[1:]} (given: {shown}); correct it, or export again."
+    shown = f" (given: {_one_line(repr(given))})" if isinstance(given, str | float | bool | None) else ""
+    return f"`{where}` cannot be read: {reason[:1].lower()}{reason[1:]}{shown}. Correct it, or export again."
 
 
 def _one_line(reason: object) -> str:

@@ -104,7 +104,7 @@ def _open(root: Path) -> tuple[FileTree, str, YoloDescription]:
 def _read_description(tree: FileTree, file: str) -> YoloDescription:
     source, text = str(tree.file(file)), tree.read_text(file)
     try:
-        content = yaml.safe_load(text) if len(text) < LONGEST_DESCRIPTION and "*" not in text else None
+        content = yaml.safe_load(text) if len(text) < LONGEST_DESCRIPTION else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DatasetError(f"{source} is no valid YAML ({' '.join(str(error).split())}): correct it.") from None
     return checked(YoloDescription, content, source)
