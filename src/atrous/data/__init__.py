@@ -12,11 +12,41 @@ from atrous.data.folder import FolderConfig, folder
 from atrous.data.samples import SegmentationDataset
 from atrous.data.shapes import GeneratedShapes, ShapesConfig
 from atrous.data.sources.camvid import CamVidConfig, camvid
+from atrous.data.sources.coco import CocoConfig, coco
+from atrous.data.sources.coco_panoptic import CocoPanopticConfig, coco_panoptic
+from atrous.data.sources.cvat import CvatConfig, cvat
+from atrous.data.sources.deepfashion2 import DeepFashion2Config, deepfashion2
+from atrous.data.sources.labelme import LabelMeConfig, labelme
+from atrous.data.sources.supervisely import SuperviselyConfig, supervisely
+from atrous.data.sources.yolo import YoloConfig, yolo
 from atrous.errors import ConfigError
 
-DataConfig = Annotated[FolderConfig | CamVidConfig | ShapesConfig, Field(discriminator="kind")]
+DataConfig = Annotated[
+    FolderConfig
+    | CamVidConfig
+    | CocoConfig
+    | CocoPanopticConfig
+    | CvatConfig
+    | DeepFashion2Config
+    | LabelMeConfig
+    | ShapesConfig
+    | SuperviselyConfig
+    | YoloConfig,
+    Field(discriminator="kind"),
+]
 
-KINDS = ("folder", "camvid", "shapes")
+KINDS = (
+    "folder",
+    "camvid",
+    "coco",
+    "coco-panoptic",
+    "cvat",
+    "deepfashion2",
+    "labelme",
+    "shapes",
+    "supervisely",
+    "yolo",
+)
 
 # Not the C of C:\data, nor the ./a of ./a:b.
 LOOKS_LIKE_A_KIND = re.compile(r"[\w-]{2,}")
@@ -33,8 +63,22 @@ def open_split(config: DataConfig, split: str) -> SegmentationDataset:
             return folder(config, split)
         case CamVidConfig():
             return camvid(config, split)
+        case CocoConfig():
+            return coco(config, split)
+        case CocoPanopticConfig():
+            return coco_panoptic(config, split)
+        case CvatConfig():
+            return cvat(config, split)
+        case DeepFashion2Config():
+            return deepfashion2(config, split)
+        case LabelMeConfig():
+            return labelme(config, split)
         case ShapesConfig():
             return GeneratedShapes(config, split)
+        case SuperviselyConfig():
+            return supervisely(config, split)
+        case YoloConfig():
+            return yolo(config, split)
         case _:
             assert_never(config)
 

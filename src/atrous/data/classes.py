@@ -19,7 +19,7 @@ class ShapeChoices(Config):
     """What every source of shapes lets choose."""
 
     background: str | None = "background"
-    """The class of what no shape covers: a class of that name, or one more, which is then the first. None ignores it."""
+    """The class of what no shape covers: one of that name, or one more, which is then the first. None ignores it."""
     ignore: tuple[str, ...] = ()
     """Labels whose shapes are neither trained nor scored."""
     overlap: OverlapRule = "drawing_order"

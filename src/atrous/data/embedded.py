@@ -46,7 +46,9 @@ def from_base64(text: str, source: str) -> bytes:
     try:
         return base64.b64decode(text.rpartition("base64,")[2], validate=False)
     except (binascii.Error, ValueError) as error:
-        raise DatasetError(f"{source} holds bytes in base64 that cannot be decoded ({error}): export it again.") from None
+        raise DatasetError(
+            f"{source} holds bytes in base64 that cannot be decoded ({error}): export it again."
+        ) from None
 
 
 def inflated(content: bytes, source: str) -> bytes:

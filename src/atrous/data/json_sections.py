@@ -5,8 +5,9 @@ entries are kept; each is read when it is asked for.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -35,7 +36,7 @@ class Content:
             tree.read(name)
 
     @property
-    def bytes(self) -> NDArray[np.uint8]:
+    def values(self) -> NDArray[np.uint8]:
         """uint8 [N], not to be written to."""
         if self._bytes is None:
             file = self.tree.file(self.name)
@@ -47,13 +48,14 @@ class Content:
 
     def part(self, start: int, end: int) -> bytes:
         """The bytes from one place up to another."""
-        return self.bytes[start:end].tobytes()
+        return self.values[start:end].tobytes()
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_bytes": None}
 
 
-class Section(NamedTuple):
+@dataclass(frozen=True)
+class Section:
     """One list of entries at the top of a JSON file."""
 
     content: Content
@@ -64,9 +66,7 @@ class Section(NamedTuple):
     image_ids: NDArray[np.int64]
     """The number `image_id` of each entry, or NO_NUMBER."""
 
-    @property
-    def count(self) -> int:
-        """How many entries there are."""
+    def __len__(self) -> int:
         return len(self.starts)
 
     def raw(self, index: int) -> bytes:
@@ -89,7 +89,7 @@ def json_sections(tree: FileTree, name: str) -> Mapping[str, Section]:
         DatasetError: If the file is missing, or is cut off or no table of lists.
     """
     content = Content(tree, name)
-    whole, names, entries = _scan(content.bytes, np.frombuffer(b"id", np.uint8), np.frombuffer(b"image_id", np.uint8))
+    whole, names, entries = _scan(content.values, np.frombuffer(b"id", np.uint8), np.frombuffer(b"image_id", np.uint8))
     if not whole:
         raise DatasetError(
             f"{content.source} is no JSON with lists of images and annotations, or is cut off: get a whole copy."
@@ -195,7 +195,7 @@ def _number(text, place):  # type: ignore[no-untyped-def]  # numba
     place += negative
     number = digits = 0
     while place < len(text) and 48 <= text[place] <= 57 and digits < 19:
-        number = 10 * number + (np.int64(text[place]) - 48)
+        number = 10 * number + int(text[place]) - 48
         digits += 1
         place += 1
     if digits == 0 or digits > 18 or (place < len(text) and text[place] in (46, 69, 101)):  # 1.5, 1e3

@@ -40,7 +40,7 @@ def find_picture(tree: FileTree, name: str, first: Iterable[str], others: Sequen
         raise DatasetError(f"{source} names the picture {name}, which could be {' or '.join(found)}: keep one of them.")
     if not found:
         raise DatasetError(
-            f"{source} names the picture {name}, which is not in {tree.place}: put it there, or take the annotation out."
+            f"{source} names the picture {name}, which is not in {tree.place}: add it, or take the annotation out."
         )
     return found[0]
 

@@ -70,11 +70,12 @@ def parse_xml(content: bytes | str, source: str) -> Element:
         DatasetError: If it is none.
     """
     try:
-        return fromstring(content)
+        element: Element = fromstring(content)
     except ParseError as error:
         raise DatasetError(f"{source} is no XML ({error}): get a whole copy, or export it again.") from None
     except (DefusedXmlException, ValueError, LookupError, RecursionError) as error:
         raise DatasetError(f"{source} is no XML that can be read ({_one_line(error)}): export it again.") from None
+    return element
 
 
 def text_of(element: Element, path: str, default: str = "") -> str:

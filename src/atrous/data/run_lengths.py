@@ -48,8 +48,8 @@ def encode_runs(bits: Bits, *, by_columns: bool) -> list[int]:
 def unpack_runs(text: str) -> list[int]:
     """Unpack COCO's string of run lengths.
 
-    Each character is 48 more than six bits: five of the number, lowest first, and one (32) that says that it goes on; the
-    last one's bit 16 is the sign. From the fourth on, a number is the difference to the length two before it.
+    Each character is 48 more than six bits: five of the number, lowest first, and one (32) that says that it goes on;
+    the last one's bit 16 is the sign. From the fourth on, a number is the difference to the length two before it.
 
     Source: the format of the COCO API's masks (`rleToString` of cocodataset/cocoapi), as a fact.
 

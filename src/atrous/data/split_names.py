@@ -32,5 +32,7 @@ def find_split(asked: str, available: Iterable[str], source: str) -> str:
     if len(same) == 1:
         return same[0]
     if same:
-        raise DatasetError(f"{source} has several splits that `{asked}` could be ({', '.join(same)}): name one of them.")
-    raise DatasetError(f"{source} has no split `{asked}`: {nearest(asked, [*names, EVERYTHING])}.")
+        raise DatasetError(
+            f"{source} has several splits that `{asked}` could be ({', '.join(same)}): name one of them."
+        )
+    raise DatasetError(f"{source} has no split `{asked}`: {nearest(asked, names)}.")

@@ -39,8 +39,8 @@ class CocoConfig(ShapeChoices):
 
     kind: Literal["coco"] = "coco"
     root: Path
-    """The folder or archive with `annotations/instances_<split>.json`, with `<split>/_annotations.coco.json`, or with one
-    JSON only, whose split is `all`."""
+    """The folder or archive with `annotations/instances_<split>.json`, with `<split>/_annotations.coco.json`, or with
+    one JSON only, whose split is `all`."""
     overlap: OverlapRule = "smaller_on_top"
     """Which instance shows where several overlap."""
 
@@ -79,7 +79,7 @@ class CocoAnnotations:
     classes: Classes
 
     def __len__(self) -> int:
-        return self.images.count
+        return len(self.images)
 
     def __getitem__(self, index: int) -> Annotation:
         source = self.source_of(index)
@@ -165,8 +165,6 @@ def find_file(tree: FileTree, split: str, what: str) -> str:
             f"No {what} of COCO in {tree.place}: it has no annotations/{what}_{split}.json. Give the folder or archive "
             "that contains them."
         )
-    if split == EVERYTHING and len(files) == 1:
-        return next(iter(files.values()))
     return files[find_split(split, files, tree.place)]
 
 
@@ -190,7 +188,7 @@ def read_categories(section: Section) -> list[CocoCategory]:
         DatasetError: If one is damaged, or two have the same id.
     """
     source = section.content.source
-    categories = [checked(CocoCategory, section.read(index), source) for index in range(section.count)]
+    categories = [checked(CocoCategory, section.read(index), source) for index in range(len(section))]
     categories.sort(key=lambda category: category.id)
     if len({category.id for category in categories}) < len(categories):
         raise DatasetError(f"{source} has two categories of the same id: correct `categories`.")
@@ -206,9 +204,12 @@ def picture_paths(tree: FileTree, images: Section, file: str, split: str) -> Nam
     around, stem = posixpath.dirname(file), posixpath.splitext(posixpath.basename(file))[0]
     own = stem.partition("_")[2] or split
     above = posixpath.dirname(around)
-    folders = [around, *(posixpath.join(above, folder) for folder in (own, f"images/{own}", "images", f"images/{split}"))]
+    folders = [
+        around,
+        *(posixpath.join(above, folder) for folder in (own, f"images/{own}", "images", f"images/{split}")),
+    ]
     source = images.content.source
-    entries = (checked(CocoImage, images.read(index), source) for index in range(images.count))
+    entries = (checked(CocoImage, images.read(index), source) for index in range(len(images)))
     beside = [*folders, posixpath.join(around, "images"), above]
     return Names(find_picture(tree, entry.file_name, beside, (), source) for entry in entries)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.data.classes import Classes, ListedClass, ShapeChoices, classes_of
+from atrous.data.classes import ListedClass, ShapeChoices, classes_of
 from atrous.data.file_tree import FileTree, open_tree
 from atrous.data.json_sections import NO_NUMBER, Section
 from atrous.data.names import Names
@@ -97,7 +97,9 @@ class PanopticImages(SegmentationDataset):
 
     def source_of(self, index: int) -> str:
         """The PNG of the segments."""
-        return str(self._tree.file(find_picture(self._tree, self._entry(index).file_name, self._folders, (), self._source)))
+        return str(
+            self._tree.file(find_picture(self._tree, self._entry(index).file_name, self._folders, (), self._source))
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 over the classes and the bytes of all pictures, segments and entries.
@@ -138,9 +140,8 @@ class PanopticImages(SegmentationDataset):
                 f"{source} has the segment {strangers[0]} at x {column}, y {row}, which `segments_info` of "
                 f"{self._source} does not list: give the PNG files of this JSON."
             )
-        table = np.array([known[int(number)] for number in present], self.labels.mask_dtype)
-        mask: Mask = table[places.reshape(ids.shape)]
-        return mask
+        values = np.array([known[int(number)] for number in present], np.uint16)
+        return values[places.reshape(ids.shape)].astype(self.labels.mask_dtype)
 
 
 def coco_panoptic(config: CocoPanopticConfig, split: str) -> SegmentationDataset:
@@ -163,9 +164,9 @@ def coco_panoptic_splits(config: CocoPanopticConfig) -> tuple[str, ...]:
 def _entries_of(images: Section, entries: Section) -> NDArray[np.int64]:
     """Which entry is that of each picture: there must be one for each, and no other."""
     numbers = np.sort(images.ids), np.sort(entries.image_ids)
-    if (images.ids == NO_NUMBER).any() or not np.array_equal(*numbers) or len(np.unique(images.ids)) < images.count:
+    if (images.ids == NO_NUMBER).any() or not np.array_equal(*numbers) or len(np.unique(images.ids)) < len(images):
         raise DatasetError(
-            f"{images.content.source} has {images.count} images and {entries.count} annotations that are not one of "
+            f"{images.content.source} has {len(images)} images and {len(entries)} annotations that are not one of "
             "each: `id` and `image_id` must pair them. Get a whole copy."
         )
     order = np.argsort(entries.image_ids)

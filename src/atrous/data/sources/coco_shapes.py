@@ -51,7 +51,8 @@ def read_shape(
     """
     if thing.category_id not in labels:
         raise DatasetError(
-            f"{source} has an object of the category {thing.category_id}, which is not in `categories`: export it again."
+            f"{source} has an object of the category {thing.category_id}, which `categories` does not list: export it "
+            "again."
         )
     if not thing.segmentation:
         return None

@@ -40,8 +40,8 @@ class CvatConfig(ShapeChoices):
 
     kind: Literal["cvat"] = "cvat"
     root: Path
-    """The archive, or the folder with `annotations.xml` and `images`; the subsets of a project are its splits, else there
-    is one split, `all`."""
+    """The archive, or the folder with `annotations.xml` and `images`; the subsets of a project are its splits, else
+    there is one split, `all`."""
 
 
 class CvatImage(Record):
@@ -86,7 +86,8 @@ class CvatAnnotations:
     def content_of(self, index: int) -> bytes:
         """The element of the picture."""
         file, image = self.places[index]
-        return self.files[file].element(int(image))
+        content: bytes = self.files[file].element(int(image))
+        return content
 
 
 def cvat(config: CvatConfig, split: str) -> SegmentationDataset:
@@ -98,13 +99,13 @@ def cvat(config: CvatConfig, split: str) -> SegmentationDataset:
         ConfigError: If a choice names what is no class.
     """
     tree, files = _open(config.root)
-    chosen = split if split == EVERYTHING else find_split(split, _subsets(files), tree.place)
+    chosen = find_split(split, {*_subsets(files), EVERYTHING}, tree.place)
     classes = classes_of(_listed(files), config, files[0].content.source)
     places = [
         (number, image)
         for number, file in enumerate(files)
         for image in range(len(file.names))
-        if split == EVERYTHING or file.subset(image) == chosen
+        if chosen in (EVERYTHING, file.subset(image))
     ]
     paths = Names(_picture(tree, files[number], image) for number, image in places)
     _require_different(paths, tree.place)
@@ -131,8 +132,8 @@ def _open(root: Path) -> tuple[FileTree, list[CvatFile]]:
     chosen = [root.name] if root.suffix == ".xml" and root.is_file() else named or found[:1]
     if not chosen:
         raise DatasetNotFoundError(
-            f"No export of CVAT in {root}: it has no annotations.xml. Export the task as `CVAT for images 1.1` with its "
-            "images, and give the archive."
+            f"No export of CVAT in {root}: it has no annotations.xml. Export the task as `CVAT for images 1.1` with "
+            "its images, and give the archive."
         )
     return tree, [read_cvat(tree, name) for name in chosen]
 
@@ -154,7 +155,9 @@ def _listed(files: Sequence[CvatFile]) -> list[ListedClass]:
 
 def _labels_of(file: CvatFile) -> list[ListedClass]:
     return [
-        parse(ListedClass, {"name": text_of(label, "name"), "color": _color(text_of(label, "color"))}, file.content.source)
+        parse(
+            ListedClass, {"name": text_of(label, "name"), "color": _color(text_of(label, "color"))}, file.content.source
+        )
         for label in file.meta.iter("label")
         if not text_of(label, "parent")  # a part of a skeleton
     ]

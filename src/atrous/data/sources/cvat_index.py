@@ -103,7 +103,7 @@ def read_cvat(tree: FileTree, name: str) -> CvatFile:
 
 
 def _find_places(content: Content) -> _Places:
-    everything = content.bytes.tobytes()
+    everything = content.values.tobytes()
     parser = DefusedXMLParser(encoding="utf-8")  # the places are those of bytes
     places = _Places(everything, parser)
     try:

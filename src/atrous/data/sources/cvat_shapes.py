@@ -79,7 +79,9 @@ def read_shape(element: Element, size: tuple[int, int], classes: Classes, source
 def _polygon(attributes: Mapping[str, str], size: tuple[int, int], classes: Classes, source: str) -> Shape:
     del size
     polygon = checked(CvatPolygon, attributes, source)
-    return Shape(classes.meaning(polygon.label, source), [[_ring(polygon.points, source)]], layer=above(polygon.z_order))
+    return Shape(
+        classes.meaning(polygon.label, source), [[_ring(polygon.points, source)]], layer=above(polygon.z_order)
+    )
 
 
 def _box(attributes: Mapping[str, str], size: tuple[int, int], classes: Classes, source: str) -> Shape:

@@ -64,7 +64,8 @@ def deepfashion2(config: DeepFashion2Config, split: str) -> SegmentationDataset:
         ConfigError: If a choice names what is no class.
     """
     tree, folders = _open(config.root)
-    chosen = list(folders) if split == EVERYTHING else [find_split(split, folders, tree.place)]
+    found = find_split(split, {*folders, EVERYTHING}, tree.place)
+    chosen = list(folders) if found == EVERYTHING else [found]
     classes = classes_of([ListedClass(name=name) for name in CATEGORIES], config, "DeepFashion2")
     files = Names(file for folder in chosen for file in folders[folder])
     names = Names(unique_stems([Path(file) for file in files]))
@@ -91,8 +92,8 @@ def _open(root: Path) -> tuple[FileTree, dict[str, Names]]:
             folders.setdefault(posixpath.basename(posixpath.dirname(folder)) or EVERYTHING, []).append(name)
     if not folders:
         raise DatasetNotFoundError(
-            f"No DeepFashion2 in {root}: it has no folder `annos` with a JSON per picture. Its archives are given out at "
-            "github.com/switchablenorms/DeepFashion2 on request; give the folder that contains `train` or `validation`."
+            f"No DeepFashion2 in {root}: it has no folder `annos` with a JSON per picture. Ask for its archives at "
+            "github.com/switchablenorms/DeepFashion2, and give the folder that contains `train` or `validation`."
         )
     return tree, {split: Names(files) for split, files in folders.items()}
 

@@ -6,7 +6,6 @@ Each annotation names its picture, which lies beside it or in a folder of its ow
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 from atrous.data.annotation_files import AnnotationFiles
@@ -51,10 +50,10 @@ def labelme(config: LabelMeConfig, split: str) -> SegmentationDataset:
     """
     tree = open_tree(config.root)
     files = _annotation_files(tree)
-    chosen = split if split == EVERYTHING else find_split(split, _split_folders(files), tree.place)
-    mine = files if split == EVERYTHING else [file for file in files if file.startswith(f"{chosen}/")]
+    chosen = find_split(split, {*_split_folders(files), EVERYTHING}, tree.place)
+    mine = files if chosen == EVERYTHING else [file for file in files if file.startswith(f"{chosen}/")]
     classes = _classes(config, tree, files)
-    folders = picture_folders(tree, "" if split == EVERYTHING else chosen)
+    folders = picture_folders(tree, "" if chosen == EVERYTHING else chosen)
     names = Names(unique_stems([Path(file) for file in mine]))
     read = partial(_read_annotation, folders=folders, classes=classes)
     return AnnotatedImages(config.root.stem, split, classes, AnnotationFiles(tree, Names(mine), names, read))
@@ -71,7 +70,8 @@ def labelme_splits(config: LabelMeConfig) -> tuple[str, ...]:
 
 
 def _read_annotation(tree: FileTree, file: str, name: str, *, folders: Sequence[str], classes: Classes) -> Annotation:
-    return _reader(file).read_annotation(tree, file, folders, classes, name)
+    reader = labelme_json.read_annotation if _is_json(file) else labelme_xml.read_annotation
+    return reader(tree, file, folders, classes, name)
 
 
 def _annotation_files(tree: FileTree) -> list[str]:
@@ -105,8 +105,8 @@ def _classes(config: LabelMeConfig, tree: FileTree, files: Sequence[str]) -> Cla
 
 
 def _labels_in(tree: FileTree, file: str) -> set[str]:
-    return _reader(file).labels_in(tree, file)
+    return labelme_json.labels_in(tree, file) if _is_json(file) else labelme_xml.labels_in(tree, file)
 
 
-def _reader(file: str) -> ModuleType:
-    return labelme_json if file.endswith(".json") else labelme_xml
+def _is_json(file: str) -> bool:
+    return file.endswith(".json")

@@ -64,7 +64,7 @@ def labels_in(tree: FileTree, file: str) -> set[str]:
 def _picture(
     content: LabelMeAnnotation, tree: FileTree, file: str, folders: Sequence[str]
 ) -> tuple[str, Path | PackedFile | EmbeddedFile]:
-    """The picture's path and file: as it is named from the annotation's folder, else by its name, else what is embedded."""
+    """The picture's path and file: as it is named from the annotation's folder, else by its name, else the embedded."""
     source = str(tree.file(file))
     named = content.image_path.replace("\\", "/")
     around = posixpath.dirname(file)
@@ -91,8 +91,8 @@ def _shape(shape: LabelMeShape, classes: Classes, source: str) -> Shape:
             return Shape(label, [[box(*points.min(axis=0), *points.max(axis=0))]])
         case "circle", 2:
             radius = float(np.hypot(*(points[1] - points[0])))
-            return Shape(label, [[ellipse(*points[0].tolist(), radius, radius)]])
-        case ("polygon" | "rectangle" | "oriented_rectangle"), count if count >= 3:
+            return Shape(label, [[ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)]])
+        case (("polygon" | "rectangle" | "oriented_rectangle"), count) if count >= 3:
             return Shape(label, [[points]])
         case _:
             raise DatasetError(

@@ -1,7 +1,7 @@
 """Supervisely: a project with `meta.json`, and in each data set a folder `img` and a folder `ann`.
 
-Source: developer.supervisely.com, "Supervisely annotation format". Its coordinates name whole pixels, and its own program
-fills a polygon with its outline; so do we.
+Source: developer.supervisely.com, "Supervisely annotation format". Its coordinates name whole pixels, and its own
+program fills a polygon with its outline; so do we.
 """
 
 import posixpath
@@ -105,7 +105,8 @@ def supervisely(config: SuperviselyConfig, split: str) -> SegmentationDataset:
         ConfigError: If a choice names what is no class.
     """
     tree, folders = _open(config.root)
-    chosen = list(folders) if split == EVERYTHING else [find_split(split, folders, tree.place)]
+    found = find_split(split, {*folders, EVERYTHING}, tree.place)
+    chosen = list(folders) if found == EVERYTHING else [found]
     source = str(tree.file("meta.json"))
     meta = checked(SuperviselyMeta, read_json(tree, "meta.json"), source)
     listed = [parse(ListedClass, {"name": c.title, "color": _color(c.color)}, source) for c in meta.classes]
@@ -136,7 +137,7 @@ def _open(root: Path) -> tuple[FileTree, dict[str, Sequence[str]]]:
         )
     folders: dict[str, list[str]] = {}
     for file in files:
-        folders.setdefault(posixpath.dirname(posixpath.dirname(file)) or "all", []).append(file)
+        folders.setdefault(posixpath.dirname(posixpath.dirname(file)) or EVERYTHING, []).append(file)
     return tree, {folder: Names(of_folder) for folder, of_folder in folders.items()}
 
 

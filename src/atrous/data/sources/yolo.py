@@ -1,4 +1,4 @@
-"""YOLO's segmentation: `data.yaml` with the names, and beside each picture's folder `images` one of text files, `labels`.
+"""YOLO's segmentation: `data.yaml` with the names, and beside each folder `images` one of text files, `labels`.
 
 Source: docs.ultralytics.com, "Instance segmentation datasets overview". Each line is a class index and the corners of a
 polygon, as shares of width and height.
@@ -62,7 +62,8 @@ def yolo(config: YoloConfig, split: str) -> SegmentationDataset:
     """
     tree, file, description = _open(config.root)
     splits = _split_entries(description)
-    chosen = list(splits) if split == EVERYTHING else [find_split(split, splits, str(tree.file(file)))]
+    found = find_split(split, {*splits, EVERYTHING}, str(tree.file(file)))
+    chosen = list(splits) if found == EVERYTHING else [found]
     pictures = sorted({name for entry in chosen for name in _pictures(tree, description, splits[entry])})
     if not pictures:
         raise DatasetNotFoundError(
@@ -89,7 +90,9 @@ def _open(root: Path) -> tuple[FileTree, str, YoloDescription]:
     """The files, the path of the description among them, and what it says."""
     alone = root.suffix in (".yaml", ".yml") and root.is_file()
     tree = open_tree(root.parent if alone else root)
-    found = [root.name] if alone else [name for name in ("data.yaml", "data.yml", "dataset.yaml") if tree.has_file(name)]
+    found = (
+        [root.name] if alone else [name for name in ("data.yaml", "data.yml", "dataset.yaml") if tree.has_file(name)]
+    )
     below = None if found else tree.folder_with("data.yaml")
     if below is not None:
         tree, found = below, ["data.yaml"]

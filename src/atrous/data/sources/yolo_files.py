@@ -55,8 +55,8 @@ class YoloFiles:
             ring = np.array([float(value) for value in values], np.float64)
         except (ValueError, KeyError):
             raise DatasetError(
-                f"{source} has a line that starts `{line[:40]}`: a class of data.yaml (0..{max(self.labels, default=0)}) "
-                "and the corners of a polygon were expected."
+                f"{source} has a line that starts `{line[:40]}`: a class of data.yaml (up to "
+                f"{max(self.labels, default=0)}) and the corners of a polygon were expected."
             ) from None
         if len(ring) < 6 or len(ring) % 2:
             what = "the box of a detector" if len(ring) == 4 else f"{len(ring)} numbers"
