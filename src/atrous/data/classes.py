@@ -15,12 +15,16 @@ OverlapRule = Literal["drawing_order", "smaller_on_top", "class_priority"]
 fewer pixels, or the one whose class stands later in `priority`; in doubt the later one."""
 
 
+IGNORE_LABEL = "ignore"
+"""The label of areas that belong to no class, as we write them and, by default, read them."""
+
+
 class ShapeChoices(Config):
     """What every source of shapes lets choose."""
 
     background: str | None = "background"
     """The class of what no shape covers: one of that name, or one more, which is then the first. None ignores it."""
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = (IGNORE_LABEL,)
     """Labels whose shapes are neither trained nor scored."""
     overlap: OverlapRule = "drawing_order"
     """Which shape shows where several overlap."""

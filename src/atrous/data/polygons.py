@@ -18,6 +18,10 @@ SMALLEST_SIMPLIFIED = 16
 """Pixels within a ring from which on it is simplified; smaller ones keep every corner."""
 
 
+MOST_DISTANCES = 10**7
+"""Pairs of corners up to which the nearest is looked for; a longer cut is as good."""
+
+
 class LabelledPolygon(NamedTuple):
     """One connected area of a class."""
 
@@ -62,6 +66,20 @@ def polygons_of(mask: Mask, labels: LabelSpace, tolerance: float = DEFAULT_TOLER
     return [
         LabelledPolygon(label, outline, tuple(holes.get(owner, ()))) for owner, (label, outline) in outlines.items()
     ]
+
+
+def keyhole(polygon: LabelledPolygon) -> Ring:
+    """One ring with the area of a polygon with holes, for formats without them.
+
+    To each hole a cut leads from the nearest corner before it, there and back: it has no width, and no area is lost.
+    """
+    ring = polygon.outline
+    for hole in polygon.holes:
+        distances = np.square(ring[:, None] - hole[None]).sum(axis=2) if len(ring) * len(hole) < MOST_DISTANCES else None
+        near, far = (0, 0) if distances is None else np.unravel_index(distances.argmin(), distances.shape)
+        around = np.concatenate((hole[far:], hole[: far + 1]))
+        ring = np.concatenate((ring[: near + 1], around, ring[near:]))
+    return ring
 
 
 def ring_area(ring: Ring) -> float:

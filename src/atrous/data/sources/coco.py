@@ -26,6 +26,7 @@ from atrous.data.sources.coco_shapes import CocoObject, read_shape
 from atrous.data.split_names import EVERYTHING, find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.images import unique_stems
+from atrous.labels import Color
 
 Size = Annotated[int, Field(gt=0, le=65535)]
 
@@ -50,6 +51,7 @@ class CocoCategory(Record):
 
     id: int
     name: str
+    color: Color | None = None
 
 
 class CocoImage(Record):
@@ -117,8 +119,9 @@ def coco(config: CocoConfig, split: str) -> SegmentationDataset:
     sections = read_sections(tree, file, ("images", "annotations", "categories"))
     images, objects = sections["images"], sections["annotations"]
     source = images.content.source
-    labels = {category.id: category.name for category in read_categories(sections["categories"])}
-    classes = classes_of([ListedClass(name=name) for name in labels.values()], config, source)
+    categories = read_categories(sections["categories"])
+    labels = {category.id: category.name for category in categories}
+    classes = classes_of([ListedClass(name=c.name, color=c.color) for c in categories], config, source)
     paths = picture_paths(tree, images, file, split)
     names = Names(unique_stems([Path(path) for path in paths]))
     order, bounds = _objects_by_image(images, objects)

@@ -72,7 +72,7 @@ class PanopticImages(SegmentationDataset):
         self._tree, self._images, self._entries = tree, sections["images"], sections["annotations"]
         self._source = self._images.content.source
         categories = read_categories(sections["categories"])
-        self._classes = classes_of([ListedClass(name=c.name) for c in categories], config, self._source)
+        self._classes = classes_of([ListedClass(name=c.name, color=c.color) for c in categories], config, self._source)
         self._meanings = {c.id: self._classes.meaning(c.name, self._source) for c in categories}
         self.labels = self._classes.labels
         self._pictures = picture_paths(tree, self._images, file, split)
