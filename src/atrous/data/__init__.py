@@ -8,17 +8,17 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from atrous.config import nearest, parse
-from atrous.data.folder import FolderConfig, folder
+from atrous.data.folder import FolderConfig, folder, read_description
 from atrous.data.samples import SegmentationDataset
-from atrous.data.shapes import GeneratedShapes, ShapesConfig
-from atrous.data.sources.camvid import CamVidConfig, camvid
-from atrous.data.sources.coco import CocoConfig, coco
-from atrous.data.sources.coco_panoptic import CocoPanopticConfig, coco_panoptic
-from atrous.data.sources.cvat import CvatConfig, cvat
-from atrous.data.sources.deepfashion2 import DeepFashion2Config, deepfashion2
-from atrous.data.sources.labelme import LabelMeConfig, labelme
-from atrous.data.sources.supervisely import SuperviselyConfig, supervisely
-from atrous.data.sources.yolo import YoloConfig, yolo
+from atrous.data.shapes import SPLITS, GeneratedShapes, ShapesConfig
+from atrous.data.sources.camvid import CamVidConfig, camvid, camvid_splits
+from atrous.data.sources.coco import CocoConfig, coco, coco_splits
+from atrous.data.sources.coco_panoptic import CocoPanopticConfig, coco_panoptic, coco_panoptic_splits
+from atrous.data.sources.cvat import CvatConfig, cvat, cvat_splits
+from atrous.data.sources.deepfashion2 import DeepFashion2Config, deepfashion2, deepfashion2_splits
+from atrous.data.sources.labelme import LabelMeConfig, labelme, labelme_splits
+from atrous.data.sources.supervisely import SuperviselyConfig, supervisely, supervisely_splits
+from atrous.data.sources.yolo import YoloConfig, yolo, yolo_splits
 from atrous.errors import ConfigError
 
 DataConfig = Annotated[
@@ -79,6 +79,37 @@ def open_split(config: DataConfig, split: str) -> SegmentationDataset:
             return supervisely(config, split)
         case YoloConfig():
             return yolo(config, split)
+        case _:
+            assert_never(config)
+
+
+def splits_of(config: DataConfig) -> tuple[str, ...]:
+    """The splits of a data set, by the names that `open_split` takes.
+
+    Raises:
+        DatasetError: If the data set is not there.
+    """
+    match config:
+        case FolderConfig():
+            return read_description(config.root).splits
+        case CamVidConfig():
+            return camvid_splits(config)
+        case CocoConfig():
+            return coco_splits(config)
+        case CocoPanopticConfig():
+            return coco_panoptic_splits(config)
+        case CvatConfig():
+            return cvat_splits(config)
+        case DeepFashion2Config():
+            return deepfashion2_splits(config)
+        case LabelMeConfig():
+            return labelme_splits(config)
+        case ShapesConfig():
+            return SPLITS
+        case SuperviselyConfig():
+            return supervisely_splits(config)
+        case YoloConfig():
+            return yolo_splits(config)
         case _:
             assert_never(config)
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from atrous.data.rasterizing import Ring
 from atrous.labels import LabelSpace, Mask
@@ -75,7 +74,9 @@ def keyhole(polygon: LabelledPolygon) -> Ring:
     """
     ring = polygon.outline
     for hole in polygon.holes:
-        distances = np.square(ring[:, None] - hole[None]).sum(axis=2) if len(ring) * len(hole) < MOST_DISTANCES else None
+        distances = (
+            np.square(ring[:, None] - hole[None]).sum(axis=2) if len(ring) * len(hole) < MOST_DISTANCES else None
+        )
         near, far = (0, 0) if distances is None else np.unravel_index(distances.argmin(), distances.shape)
         around = np.concatenate((hole[far:], hole[: far + 1]))
         ring = np.concatenate((ring[: near + 1], around, ring[near:]))
@@ -109,7 +110,8 @@ def _middles(ring: Ring) -> Ring:
     half = ahead / lengths[:, None] / 2
     both = np.stack((ring + half, ring + ahead - half), axis=1).reshape(-1, 2)
     different = np.stack((np.ones(len(ring), np.bool_), lengths > 1), axis=1).ravel()
-    return both[different]
+    middles: Ring = both[different]
+    return middles
 
 
 @njit(cache=True, nogil=True)

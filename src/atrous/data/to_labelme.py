@@ -9,9 +9,7 @@ from atrous.files import replacing, write_text
 from atrous.labels import LabelSpace
 
 
-def write_labelme(
-    path: Path, image: LabelledImage, labels: LabelSpace, tolerance: float = DEFAULT_TOLERANCE
-) -> None:
+def write_labelme(path: Path, image: LabelledImage, labels: LabelSpace, tolerance: float = DEFAULT_TOLERANCE) -> None:
     """Write the annotation of one picture, which need not lie beside it.
 
     Args:

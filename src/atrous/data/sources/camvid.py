@@ -52,6 +52,13 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
     )
 
 
+def camvid_splits(config: CamVidConfig) -> tuple[str, ...]:
+    """The splits that are there; `train`, for `camvid` to say what is missing, if there are none."""
+    layouts = ("masks/{}", "{}annot")
+    found = (split for split in SPLITS if any(os.path.isdir(config.root / place.format(split)) for place in layouts))
+    return tuple(found) or SPLITS[:1]
+
+
 def _folders(root: Path, split: str) -> tuple[Path, Path]:
     layouts = [(root / "images" / split, root / "masks" / split), (root / split, root / f"{split}annot")]
     for images, masks in layouts:
