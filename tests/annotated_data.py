@@ -126,7 +126,11 @@ def write_labelme_json_set(root: Path) -> DataConfig:
 
 
 def supervisely_annotation(objects: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    square = {"classTitle": "square", "geometryType": "rectangle", "points": {"exterior": [[2, 1], [5, 4]], "interior": []}}
+    square = {
+        "classTitle": "square",
+        "geometryType": "rectangle",
+        "points": {"exterior": [[2, 1], [5, 4]], "interior": []},
+    }
     bits = {"data": png(np.ones((3, 6)), packed=True), "origin": [5, 4]}
     bar = {"classTitle": "bar", "geometryType": "bitmap", "bitmap": bits}
     return {"description": "", "tags": [], "size": {"height": 10, "width": 12}, "objects": objects or [square, bar]}
@@ -166,7 +170,9 @@ def coco_content(objects: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         for number, name in zip((7, 3), NAMES, strict=True)
     ]
     listed = default if objects is None else objects
-    annotations = [{"id": 10 * image + place, "image_id": image, **thing} for image in (3, 7) for place, thing in enumerate(listed)]
+    annotations = [
+        {"id": 10 * image + place, "image_id": image, **thing} for image in (3, 7) for place, thing in enumerate(listed)
+    ]
     categories = [{"id": 5, "name": "bar"}, {"id": 2, "name": "square"}]
     return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
@@ -203,7 +209,10 @@ def write_deepfashion2_set(root: Path) -> DataConfig:
         for number, ring in enumerate((SQUARE, BAR), start=1)
     ]
     for name in NAMES:
-        write_json(root / f"validation/annos/{name}.json", {"source": "shop", "pair_id": 1, "item1": items[0], "item2": items[1]})
+        write_json(
+            root / f"validation/annos/{name}.json",
+            {"source": "shop", "pair_id": 1, "item1": items[0], "item2": items[1]},
+        )
     return DeepFashion2Config(root=root, overlap="drawing_order")
 
 

@@ -108,6 +108,10 @@ class AnnotatedImages(SegmentationDataset):
         """The file of the annotation."""
         return self.annotations.source_of(index)
 
+    def picture_of(self, index: int) -> ReadableFile:
+        """The file of the picture."""
+        return self.annotations[index].image
+
     def drawing(self, index: int) -> Drawing:
         """The mask of a sample, with what it does not show; the picture's pixels are not read.
 

@@ -53,47 +53,49 @@ def fill(polygons: Sequence[Polygon], size: tuple[int, int]) -> Bitmap:
     left, top = int(low[0]), int(low[1])
     bits = np.zeros((int(high[1]) - top, int(high[0]) - left), np.bool_)
     for polygon in polygons:
-        _fill(*_edges(polygon, top, left), bits)
+        _fill(*_edges(polygon), top, left, bits)
     return Bitmap(bits, top, left)
 
 
-def _edges(polygon: Polygon, top: int, left: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the edges of all rings start and end, float64 [E, 2] each, from the rectangle's corner on."""
-    rings = [np.clip(ring, -FARTHEST, FARTHEST) - (left, top) for ring in polygon if len(ring)]
+def _edges(polygon: Polygon) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The upper and the lower ends of the edges of all rings, float64 [E, 2] each."""
+    rings = [np.clip(ring, -FARTHEST, FARTHEST) for ring in polygon if len(ring)]
     if not rings:
         return np.zeros((0, 2)), np.zeros((0, 2))
-    return np.concatenate(rings), np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
+    starts, ends = np.concatenate(rings), np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
+    falls = (starts[:, 1] <= ends[:, 1])[:, None]
+    return np.where(falls, starts, ends), np.where(falls, ends, starts)
 
 
 @njit(cache=True, nogil=True)
-def _fill(starts, ends, bits):  # type: ignore[no-untyped-def]  # numba
+def _fill(uppers, lowers, top, left, bits):  # type: ignore[no-untyped-def]  # numba
     """Set the pixels of each row between the first and the second crossing of its middle, the third and the fourth ...
 
     An edge owns its upper end and not its lower one, so that each corner is crossed as often as it should be. A centre
-    that lies on an edge belongs to what is right of it and below: polygons that share an edge share no pixel.
+    that lies on an edge belongs to what is right of it or below. Edges are followed downwards and in the coordinates of
+    the picture, whatever polygon they are of: polygons that share an edge share no pixel and leave none out.
     """
     height, width = bits.shape
     counts = np.zeros(height + 1, np.int64)
-    spans = np.empty((len(starts), 2), np.int64)
-    for edge in range(len(starts)):
-        upper, lower = min(starts[edge, 1], ends[edge, 1]), max(starts[edge, 1], ends[edge, 1])
-        spans[edge, 0] = min(max(np.ceil(upper - 0.5), 0), height)
-        spans[edge, 1] = min(max(np.ceil(lower - 0.5), 0), height)
+    spans = np.empty((len(uppers), 2), np.int64)
+    for edge in range(len(uppers)):
+        spans[edge, 0] = min(max(np.ceil(uppers[edge, 1] - 0.5) - top, 0), height)
+        spans[edge, 1] = min(max(np.ceil(lowers[edge, 1] - 0.5) - top, 0), height)
         for row in range(spans[edge, 0], spans[edge, 1]):
             counts[row + 1] += 1
     places = np.cumsum(counts)
     crossings = np.empty(places[-1])
     filled = places.copy()
-    for edge in range(len(starts)):
-        x, y = starts[edge]
-        slope = (ends[edge, 0] - x) / (ends[edge, 1] - y) if ends[edge, 1] != y else 0.0
+    for edge in range(len(uppers)):
+        x, y = uppers[edge]
+        slope = (lowers[edge, 0] - x) / (lowers[edge, 1] - y) if lowers[edge, 1] != y else 0.0
         for row in range(spans[edge, 0], spans[edge, 1]):
-            crossings[filled[row]] = x + (row + 0.5 - y) * slope
+            crossings[filled[row]] = x + (row + top + 0.5 - y) * slope
             filled[row] += 1
     for row in range(height):
         ordered = np.sort(crossings[places[row] : places[row + 1]])
         for pair in range(0, len(ordered) - 1, 2):
-            first = min(max(np.ceil(ordered[pair] - 0.5), 0), width)
-            last = min(max(np.ceil(ordered[pair + 1] - 0.5), 0), width)
+            first = min(max(np.ceil(ordered[pair] - 0.5) - left, 0), width)
+            last = min(max(np.ceil(ordered[pair + 1] - 0.5) - left, 0), width)
             for column in range(int(first), int(last)):
                 bits[row, column] = True

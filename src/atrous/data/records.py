@@ -1,17 +1,20 @@
 """JSON and XML of strangers: read whole, checked field by field, and answered in one sentence where they are wrong."""
 
 import json
+import re
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from atrous.data.file_tree import FileTree
 from atrous.errors import DatasetError
 
 LONGEST_SHOWN = 60  # characters of a wrong value in a sentence
+FIELD = re.compile(r"[a-z]\w*")
 
 
 class Record(BaseModel):
@@ -33,7 +36,7 @@ def checked(kind: type[R], data: object, source: str) -> R:
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise DatasetError(f"{source}: {_fault(first['loc'], first['msg'], first['input'])}") from None
+        raise DatasetError(f"{source}: {_fault(first)}") from None
     except RecursionError:
         raise DatasetError(f"{source} is nested too deeply: export it again.") from None
 
@@ -83,11 +86,19 @@ def text_of(element: Element, path: str, default: str = "") -> str:
     return (element.findtext(path) or default).strip()
 
 
-def _fault(place: tuple[int | str, ...], message: str, given: object) -> str:
-    where = ".".join(map(str, place)) or "it"
-    reason = message.removeprefix("Value error, ")
+def _fault(error: ErrorDetails) -> str:
+    # Between the fields pydantic names the members of unions, which no file has.
+    place = [str(part) for part in error["loc"] if isinstance(part, int) or FIELD.fullmatch(part)]
+    where, given = ".".join(place) or "it", error["input"]
+    match error["type"]:
+        case "missing":
+            return f"`{where}` is missing. Export it again."
+        case "model_type" | "model_attributes_type" | "dict_type":
+            reason = "a table of fields was expected"
+        case _:
+            reason = error["msg"][:1].lower() + error["msg"][1:]
     shown = f" (given: {_one_line(repr(given))})" if isinstance(given, str | float | bool | None) else ""
-    return f"`{where}` cannot be read: {reason[:1].lower()}{reason[1:]}{shown}. Correct it, or export again."
+    return f"`{where}` cannot be read: {reason}{shown}. Correct it, or export again."
 
 
 def _one_line(reason: object) -> str:

@@ -21,7 +21,7 @@ from atrous.data.samples import Sample, SegmentationDataset
 from atrous.data.sources.coco import find_file, picture_paths, read_categories, read_sections, split_files
 from atrous.data.split_names import usual_name
 from atrous.errors import DatasetError, MaskError
-from atrous.images import read_image, unique_stems
+from atrous.images import ReadableFile, read_image, unique_stems
 from atrous.labels import Mask
 
 UNLABELLED = 0
@@ -100,6 +100,10 @@ class PanopticImages(SegmentationDataset):
         return str(
             self._tree.file(find_picture(self._tree, self._entry(index).file_name, self._folders, (), self._source))
         )
+
+    def picture_of(self, index: int) -> ReadableFile:
+        """The file of the picture."""
+        return self._tree.file(self._pictures[index])
 
     def fingerprint(self) -> str:
         """SHA-256 over the classes and the bytes of all pictures, segments and entries.
