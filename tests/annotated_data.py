@@ -108,7 +108,7 @@ def write_labelme_xml_set(root: Path) -> DataConfig:
 
 
 def labelme_json(picture: str, shapes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    default = [
+    default: list[dict[str, Any]] = [
         {"label": "square", "points": SQUARE, "shape_type": "polygon", "group_id": None, "flags": {}},
         {"label": "bar", "points": [BAR[0], BAR[2]], "shape_type": "rectangle", "group_id": None, "flags": {}},
     ]

@@ -1,7 +1,7 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def painted_by_force(shapes: Sequence[Shape], order: Sequence[int]) -> tuple[NDA
 def test_shapes_lie_above_each_other_as_their_rule_says(overlap: OverlapRule, seed: int) -> None:
     shapes = random_shapes(seed, 8)
     ranks = {2: 0, 3: 1, 1: 2, 255: 3}
-    keys = {
+    keys: dict[OverlapRule, Callable[[int], Any]] = {
         "drawing_order": lambda i: shapes[i].layer,
         "smaller_on_top": lambda i: -int(shapes[i].pixels(SIZE).bits.sum()),
         "class_priority": lambda i: (ranks[shapes[i].label], shapes[i].layer),

@@ -39,7 +39,10 @@ def test_every_entry_is_what_json_reads(tmp_path: Path, indent: int | None) -> N
         section = sections[name]
         assert [section.read(place) for place in range(len(section))] == CONTENT[name]
     assert len(sections["numbers"]) == 0
-    assert sections["images"].ids.tolist() == [7, -3, NO_NUMBER, NO_NUMBER, NO_NUMBER, 999999999999999999] + [NO_NUMBER] * 2
+    assert (
+        sections["images"].ids.tolist()
+        == [7, -3, NO_NUMBER, NO_NUMBER, NO_NUMBER, 999999999999999999] + [NO_NUMBER] * 2
+    )
     assert sections["annotations"].ids.tolist() == list(range(3000))
     assert sections["annotations"].image_ids.tolist() == [place % 5 for place in range(3000)]
 
@@ -52,7 +55,9 @@ def test_a_section_can_be_handed_to_another_process(tmp_path: Path) -> None:
     assert pickle.loads(packed).read(2999) == CONTENT["annotations"][2999]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "[{}]", "{", '{"a": [}', '{"a": "', '{"a": [{]}', "{}}", "[" * 100, '{"a":' * 70, "{\\"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[{}]", "{", '{"a": [}', '{"a": "', '{"a": [{]}', "{}}", "[" * 100, '{"a":' * 70, "{\\"]
+)
 def test_what_is_not_whole_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(DatasetError) as caught:

@@ -48,7 +48,9 @@ def test_an_area_has_one_polygon_and_each_hole_a_ring() -> None:
     assert (frame.label, len(frame.holes), frame.area) == (1, 2, 35 - 8)
     assert (others[0].label, others[0].area) == (2, 4) if block.label == 0 else block.label == 2
     assert [tuple(corner) for corner in frame.outline.tolist()] == [(8, 1), (8, 6), (1, 6), (1, 1)]
-    assert all(ring_area(hole) < 0 < ring_area(polygon.outline) for polygon in (ground, frame) for hole in polygon.holes)
+    assert all(
+        ring_area(hole) < 0 < ring_area(polygon.outline) for polygon in (ground, frame) for hole in polygon.holes
+    )
 
 
 def test_pixels_that_touch_at_a_corner_are_two_areas() -> None:

@@ -1,5 +1,6 @@
 """Masks as polygons in CVAT's XML, "CVAT for images 1.1"."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -9,6 +10,9 @@ from atrous.data.polygons import DEFAULT_TOLERANCE
 from atrous.errors import OutputError
 from atrous.files import replacing
 from atrous.labels import LabelSpace
+
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 has no way to write."""
 
 
 def write_cvat(
@@ -27,24 +31,21 @@ def write_cvat(
         OutputError: If the place cannot be written, or a name is no text.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        try:
-            file.write(_head(title, labels))
-            for number, image in enumerate(images):
-                file.write(_element(number, image, labels, tolerance))
-            file.write("</annotations>\n")
-        except UnicodeEncodeError as error:
-            raise OutputError(f"{error.object!r} cannot be written into XML: rename it.") from None
+        file.write(_head(title, labels))
+        for number, image in enumerate(images):
+            file.write(_element(number, image, labels, tolerance))
+        file.write("</annotations>\n")
 
 
 def _head(title: str, labels: LabelSpace) -> str:
     entries = "".join(
-        f"<label><name>{escape(name)}</name><color>#{bytes(color).hex()}</color><type>any</type>"
+        f"<label><name>{escape(_legal(name))}</name><color>#{bytes(color).hex()}</color><type>any</type>"
         "<attributes></attributes></label>\n"
         for name, color in written_labels(labels).items()
     )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
-        f"<name>{escape(title)}</name>\n<mode>annotation</mode>\n<labels>\n{entries}</labels>\n</task>\n</meta>\n"
+        f"<name>{escape(_legal(title))}</name>\n<mode>annotation</mode>\n<labels>\n{entries}</labels>\n</task>\n</meta>\n"
     )
 
 
@@ -56,9 +57,15 @@ def _element(number: int, image: LabelledImage, labels: LabelSpace, tolerance: f
         'z_order="0"></polygon>\n'
         for area in rings_of(image.mask, labels, tolerance)
     )
-    name = quoteattr(image.name)
+    name = quoteattr(_legal(image.name))
     return f'<image id="{number}" name={name}{subset} width="{width}" height="{height}">\n{polygons}</image>\n'
 
 
 def _points(ring: list[list[float]]) -> str:
     return ";".join(f"{x:.2f},{y:.2f}" for x, y in ring)
+
+
+def _legal(text: str) -> str:
+    if ILLEGAL.search(text):
+        raise OutputError(f"The name {text!r} cannot be written into XML: rename it.")
+    return text

@@ -158,7 +158,9 @@ def _places(path: str, entry: str) -> Iterator[str]:
 
 def _require_no_lonely_labels(tree: FileTree, pictures: Sequence[str]) -> None:
     """A picture without a label file shows no objects; a label file without a picture is a mistake."""
-    expected = {label_file(picture) for picture in pictures}
+    folders = sorted({posixpath.dirname(picture) for picture in pictures})
+    around = (name for folder in folders for name in tree.walk(folder) if is_picture(name))  # a list may leave some out
+    expected = {label_file(picture) for picture in around}
     for folder in sorted({posixpath.dirname(file) for file in expected}):
         for name in tree.walk(folder):
             lonely = name.endswith(".txt") and posixpath.dirname(name) == folder and name not in expected
