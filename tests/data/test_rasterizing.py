@@ -88,3 +88,12 @@ def test_a_bitmap_is_cut_to_the_picture(top: int, left: int) -> None:
             if 0 <= top + y < SIZE[0] and 0 <= left + x < SIZE[1]:
                 expected[top + y, left + x] = bits[y, x]
     assert np.array_equal(on_canvas(cut, SIZE), expected)
+
+
+def test_a_picture_that_is_filled_in_bands_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = random_ring(np.random.default_rng(4), 9, 0.1)
+    whole = fill([[ring]], SIZE)
+    monkeypatch.setattr("atrous.data.rasterizing.MOST_CROSSINGS", 20)  # two rows
+    banded = fill([[ring]], SIZE)
+    assert (banded.top, banded.left) == (whole.top, whole.left)
+    assert np.array_equal(banded.bits, whole.bits)

@@ -17,6 +17,9 @@ Polygon = Sequence[Ring]
 FARTHEST = 1e7
 """Pixels from the picture's corner up to which a corner is drawn exactly; what is farther is drawn from there."""
 
+MOST_CROSSINGS = 2**24
+"""Crossings of edges and rows that are kept at a time, so that corners without number fit into memory."""
+
 
 class Bitmap(NamedTuple):
     """The pixels of a rectangle of a picture."""
@@ -53,7 +56,10 @@ def fill(polygons: Sequence[Polygon], size: tuple[int, int]) -> Bitmap:
     left, top = int(low[0]), int(low[1])
     bits = np.zeros((int(high[1]) - top, int(high[0]) - left), np.bool_)
     for polygon in polygons:
-        _fill(*_edges(polygon), top, left, bits)
+        uppers, lowers = _edges(polygon)
+        rows = max(1, MOST_CROSSINGS // max(1, len(uppers)))
+        for start in range(0, len(bits), rows):
+            _fill(uppers, lowers, top + start, left, bits[start : start + rows])
     return Bitmap(bits, top, left)
 
 
