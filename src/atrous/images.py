@@ -133,7 +133,7 @@ def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
                 return alpha > 0
             upright = upright.convert("RGB")
         values = np.asarray(upright)
-        return values != 0 if values.ndim == 2 else values.any(axis=2)
+        return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:
