@@ -41,6 +41,11 @@ class TrainingConfig(Config):
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that read and augment; they change nothing but the speed."""
+    cache_gigabytes: Annotated[float, Field(ge=0, le=1024)] = 1.0
+    """How much memory may keep decoded training pictures, so that their files are read once; 0 for none. What a small
+    data set does not need is not taken."""
+    cache_folder: Path | None = None
+    """Where they are kept in a file instead, which vanishes with the run."""
     freeze_backbone: bool = False
     """Train only what is not backbone; its weights and the statistics of its norms stay as they are."""
     start_from: str | None = None

@@ -9,6 +9,7 @@ import torch
 
 import atrous
 from atrous.data import open_split
+from atrous.data.cache import CachedDataset
 from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
@@ -111,9 +112,12 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
 
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Open the splits train and val, and read all of their files once if the recipe says so."""
+    plan = recipe.training
     splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    if plan.cache_gigabytes:  # the check below fills it
+        splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
-    if recipe.training.check_first:
+    if plan.check_first:
         for split in splits:
             check_samples(split, progress)
     return splits
