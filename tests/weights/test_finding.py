@@ -17,7 +17,7 @@ import atrous
 from atrous.errors import CheckpointError, ConfigError, DownloadError
 from atrous.networks import DeepLabV3Config, MobileNetV2Config
 from atrous.networks.family_members import MEMBERS
-from atrous.weights import catalog
+from atrous.weights import catalog, finding
 from atrous.weights.catalog import CATALOG, ReleasedWeights
 from atrous.weights.checkpoint import load_checkpoint, read_info
 from atrous.weights.finding import checkpoint_of, file_of, find_model
@@ -97,6 +97,37 @@ def test_a_path_is_itself_and_a_file_wins_over_a_name(tmp_path: Path, monkeypatc
     assert find_model(Path("model.pth")) == Path("model.pth")
     (tmp_path / CATALOG[0].name).write_text("mine")
     assert find_model(CATALOG[0].name) == Path(CATALOG[0].name)
+
+
+def test_what_comes_with_the_package_is_found_before_what_others_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "BUNDLED", tmp_path)
+    bundled = tmp_path / f"{CATALOG[0].name}.safetensors"
+    bundled.write_text("")
+    assert find_model(CATALOG[0].name) == bundled
+
+
+def test_a_checkpoint_of_several_files_is_imported_by_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def note(path: Path, **_: object) -> None:
+        seen.append([path.name, *sorted(member.name for member in path.parent.iterdir())])
+        raise CheckpointError("enough.")
+
+    monkeypatch.setattr(finding, "import_weights", note)
+    file = io.BytesIO()
+    names = ("model.ckpt-30000.data-00000-of-00001", "model.ckpt-30000.index")
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name in ("frozen_inference_graph.pb", *names):
+            tar.addfile(tarfile.TarInfo(f"deeplab/{name}"))
+    with serving_paths({"a/small.tar.gz": Served(file.getvalue())}) as server:
+        zoo = entry(server("a/small.tar.gz"), file.getvalue(), "*.ckpt*")
+        monkeypatch.setattr(catalog, "CATALOG", (zoo,))
+        with pytest.raises(CheckpointError, match="enough"):
+            find_model("small")
+    assert seen == [["model.ckpt-30000.index", *names]]
+    assert [path.name for path in file_of(zoo).parent.iterdir()] == ["small.tar.gz"]
 
 
 def test_a_wrong_name_is_answered_with_the_nearest() -> None:

@@ -133,7 +133,8 @@ def describe(
     """
     from atrous.networks.describe import describe_network
     from atrous.weights.catalog import CATALOG
-    from atrous.weights.finding import checkpoint_of
+    from atrous.weights.finding import checkpoint_of, find_model
+    from atrous.weights.hub import HUB
 
     entry = next((entry for entry in CATALOG if entry.name == model), None)
     if entry is not None:
@@ -141,6 +142,8 @@ def describe(
         if not checkpoint_of(entry).exists():
             return
         model = str(checkpoint_of(entry))
+    elif model.startswith(HUB):
+        model = str(find_model(model))
     config, known_classes = network_choices(model, overrides or [])
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
@@ -220,8 +223,8 @@ def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, i
         data = {"kind": model}
     else:
         raise ConfigError(
-            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml) or "
-            "a checkpoint (.safetensors)."
+            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml), a "
+            "checkpoint (.safetensors) or a name that `atrous models` lists."
         )
     within = [assignment.removeprefix("network.") for assignment in overrides]
     config: NetworkConfig = parse(NetworkConfig, override(data, within), changed)

@@ -16,9 +16,12 @@ from atrous.weights.hub import HUB, from_hub
 from atrous.weights.importing import import_weights, save_with_report
 from atrous.weights.known_labels import known_labels
 
+BUNDLED = Path(__file__).parents[1] / "bundled"
+"""Checkpoints that come with the package, if there are any; their names need no network."""
+
 
 def find_model(model: str | Path, progress: Progress | None = None) -> Path:
-    """Return the checkpoint that is meant; a name is fetched and imported when it is first asked for.
+    """Return the checkpoint that is meant; a released name is fetched and imported when it is first asked for.
 
     Args:
         model: A path, a name that `atrous models` lists, or `hf://owner/model[@revision][/file]`.
@@ -34,6 +37,9 @@ def find_model(model: str | Path, progress: Progress | None = None) -> Path:
     path = Path(model)
     if os.path.exists(path) or _looks_like_a_path(text):
         return path
+    bundled = BUNDLED / f"{text}.safetensors"
+    if bundled.is_file():
+        return bundled
     entry = released(text)
     checkpoint = checkpoint_of(entry)
     return checkpoint if checkpoint.exists() else _imported(entry, checkpoint, progress)
