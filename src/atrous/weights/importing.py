@@ -217,7 +217,7 @@ def _from_graph(
         )
     if pads_ambiguously(layers):
         notes += (
-            "some of its layers pad alike on both sides and others as TensorFlow's SAME, which are the same at odd sizes: "
+            "some of its layers pad alike on both sides and others as TensorFlow's SAME, the same at odd sizes alone: "
             "taken alike on both sides; at even sizes it may answer otherwise than where it was made",
         )
     if all(layer.norm is None for layer in layers.layers):
