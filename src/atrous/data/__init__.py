@@ -8,15 +8,56 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from atrous.config import nearest, parse
-from atrous.data.folder import FolderConfig, folder
+from atrous.data.folder import FolderConfig, folder, folder_splits
 from atrous.data.samples import SegmentationDataset
+from atrous.data.shapes import SPLITS as SHAPES_SPLITS
 from atrous.data.shapes import GeneratedShapes, ShapesConfig
-from atrous.data.sources.camvid import CamVidConfig, camvid
+from atrous.data.sources.ade20k import Ade20kConfig, ade20k, ade20k_splits
+from atrous.data.sources.camvid import CamVidConfig, camvid, camvid_splits
+from atrous.data.sources.cityscapes import CityscapesConfig, cityscapes, cityscapes_splits
+from atrous.data.sources.clothing_co_parsing import (
+    ClothingCoParsingConfig,
+    clothing_co_parsing,
+    clothing_co_parsing_splits,
+)
+from atrous.data.sources.coco_stuff import CocoStuffConfig, coco_stuff, coco_stuff_splits
+from atrous.data.sources.colour_masks import ColourMasksConfig, colour_masks, colour_masks_splits
+from atrous.data.sources.pets import PetsConfig, pets, pets_splits
+from atrous.data.sources.sbd import SbdConfig, sbd, sbd_splits
+from atrous.data.sources.voc import VocConfig, voc, voc_splits
+from atrous.data.sources.voc_trainaug import VocTrainaugConfig, voc_trainaug, voc_trainaug_splits
 from atrous.errors import ConfigError
 
-DataConfig = Annotated[FolderConfig | CamVidConfig | ShapesConfig, Field(discriminator="kind")]
+DataConfig = Annotated[
+    FolderConfig
+    | Ade20kConfig
+    | CamVidConfig
+    | CityscapesConfig
+    | ClothingCoParsingConfig
+    | CocoStuffConfig
+    | ColourMasksConfig
+    | PetsConfig
+    | SbdConfig
+    | ShapesConfig
+    | VocConfig
+    | VocTrainaugConfig,
+    Field(discriminator="kind"),
+]
 
-KINDS = ("folder", "camvid", "shapes")
+KINDS = (
+    "folder",
+    "ade20k",
+    "camvid",
+    "cityscapes",
+    "clothing-co-parsing",
+    "coco-stuff",
+    "colour-masks",
+    "pets",
+    "sbd",
+    "shapes",
+    "voc",
+    "voc-trainaug",
+)
 
 # Not the C of C:\data, nor the ./a of ./a:b.
 LOOKS_LIKE_A_KIND = re.compile(r"[\w-]{2,}")
@@ -31,10 +72,63 @@ def open_split(config: DataConfig, split: str) -> SegmentationDataset:
     match config:
         case FolderConfig():
             return folder(config, split)
+        case Ade20kConfig():
+            return ade20k(config, split)
         case CamVidConfig():
             return camvid(config, split)
+        case CityscapesConfig():
+            return cityscapes(config, split)
+        case ClothingCoParsingConfig():
+            return clothing_co_parsing(config, split)
+        case CocoStuffConfig():
+            return coco_stuff(config, split)
+        case ColourMasksConfig():
+            return colour_masks(config, split)
+        case PetsConfig():
+            return pets(config, split)
+        case SbdConfig():
+            return sbd(config, split)
         case ShapesConfig():
             return GeneratedShapes(config, split)
+        case VocConfig():
+            return voc(config, split)
+        case VocTrainaugConfig():
+            return voc_trainaug(config, split)
+        case _:
+            assert_never(config)
+
+
+def splits_of(config: DataConfig) -> tuple[str, ...]:
+    """The names of the splits that together are a data set, none of which shares a picture with another.
+
+    Raises:
+        DatasetError: If the data set is not there.
+    """
+    match config:
+        case FolderConfig():
+            return folder_splits(config)
+        case Ade20kConfig():
+            return ade20k_splits(config)
+        case CamVidConfig():
+            return camvid_splits(config)
+        case CityscapesConfig():
+            return cityscapes_splits(config)
+        case ClothingCoParsingConfig():
+            return clothing_co_parsing_splits(config)
+        case CocoStuffConfig():
+            return coco_stuff_splits(config)
+        case ColourMasksConfig():
+            return colour_masks_splits(config)
+        case PetsConfig():
+            return pets_splits(config)
+        case SbdConfig():
+            return sbd_splits(config)
+        case ShapesConfig():
+            return SHAPES_SPLITS
+        case VocConfig():
+            return voc_splits(config)
+        case VocTrainaugConfig():
+            return voc_trainaug_splits(config)
         case _:
             assert_never(config)
 

@@ -64,6 +64,10 @@ class SegmentationDataset(ABC):
     def source_of(self, index: int) -> str:
         """Where the mask of a sample comes from, for messages: a file's path."""
 
+    def picture_of(self, index: int) -> ReadableFile | None:  # noqa: ARG002
+        """The file that holds the picture of a sample, or none where the picture is made."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash of all that the split consists of: the same one means the same pictures and masks."""
@@ -105,6 +109,11 @@ class Pairs(Sequence[ImageMaskPair]):
             return ImageMaskPair(self._images.file(images), self._masks.file(masks))
         return Pairs(self._images, images, self._masks, masks)
 
+    def chosen(self, places: Sequence[int]) -> "Pairs":
+        """The pairs at some places, in that order."""
+        images, masks = ([names[place] for place in places] for names in (self._image_names, self._mask_names))
+        return Pairs(self._images, images, self._masks, masks)
+
 
 class PairedFiles(SegmentationDataset):
     """A split whose pictures and masks are files."""
@@ -117,6 +126,7 @@ class PairedFiles(SegmentationDataset):
         pairs: Sequence[ImageMaskPair],
         values: Mapping[int, int] | None = None,
         read: Callable[[ReadableFile], Mask] = read_mask,
+        reading: str = "",
     ) -> None:
         """Take the files as they are; nothing is read yet.
 
@@ -127,6 +137,7 @@ class PairedFiles(SegmentationDataset):
             pairs: The files, in the order of the samples.
             values: What a value in the mask files means as class index (or ignore value); others mean themselves.
             read: How the mask files are read, where they are no pictures of indices.
+            reading: What that depends on beyond the files, for the fingerprint.
 
         Raises:
             DatasetError: If there are no pairs.
@@ -136,7 +147,7 @@ class PairedFiles(SegmentationDataset):
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
         self._values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
         self._names = Names(unique_stems([Path(str(pair.image)) for pair in pairs]))
-        self._read = read
+        self._read, self._reading = read, reading
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -152,6 +163,10 @@ class PairedFiles(SegmentationDataset):
         """The path of the mask."""
         return str(self.pairs[index].mask)
 
+    def picture_of(self, index: int) -> ReadableFile:
+        """The file of the picture."""
+        return self.pairs[index].image
+
     def fingerprint(self) -> str:
         """SHA-256 over the names and the bytes of all files, and over what their values mean.
 
@@ -159,6 +174,7 @@ class PairedFiles(SegmentationDataset):
             DatasetError: If a file cannot be read.
         """
         digest = hashlib.sha256(repr((self.labels.names, sorted(self._values.items()))).encode())
+        digest.update(self._reading.encode())
         for pair in self.pairs:
             for file in pair:
                 digest.update(file.name.encode(errors="surrogateescape"))
