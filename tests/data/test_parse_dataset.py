@@ -39,7 +39,7 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path: Path, monkeypat
     ("text", "words"),
     [
         ("canvid:x", "did you mean `camvid`"),
-        ("voc:x", ", ".join(sorted(KINDS))),
+        ("nothing:x", ", ".join(sorted(KINDS))),
         ("shapes:abc", "`seed`"),
         ("shapes:", "`seed`"),
         ("shapes:-1", "`seed`"),

@@ -63,8 +63,7 @@ class ColorMasks:
         if strange.any():
             raise MaskError(self._unknown(file, codes, strange))
         values = np.array(list(self.meanings.values()))[order]
-        mask: Mask = values.astype(np.uint8 if values.max() <= 255 else np.uint16)[places]
-        return mask
+        return values[places].astype(np.uint8 if values.max() <= 255 else np.uint16)
 
     def _unknown(self, file: ReadableFile, codes: NDArray[np.int32], strange: NDArray[np.bool_]) -> str:
         y, x = np.argwhere(strange)[0]

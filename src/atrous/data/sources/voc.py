@@ -113,8 +113,8 @@ def mask_folder(tree: FileTree, name: str) -> MaskFolder:
 
 def _list_named(tree: FileTree, split: str) -> str:
     names = lists_of(tree)
-    same = AUGMENTED if split in AUGMENTED else ()
-    for name in [split, *same]:
+    candidates: list[str] = [split, *(AUGMENTED if split in AUGMENTED else ())]
+    for name in candidates:
         if name in names:
             return name
     raise DatasetError(f"{tree.place} has no split `{split}`: {nearest(split, names)}.")
