@@ -70,7 +70,7 @@ class ColorMasks:
         code = int(codes[y, x])
         color = (code >> 16, code >> 8 & 255, code & 255)
         return (
-            f"{file} has the colour {color} at pixel (x {x}, y {y}), and {strange.sum()} pixels in all whose colour "
+            f"{file} has the colour {color} at pixel (x {x}, y {y}), one of {strange.sum()} in all whose colour "
             f"{self.table} does not list: correct the mask, or add the colour to the table."
         )
 

@@ -37,8 +37,8 @@ class MaskValues:
         if len(strange):
             y, x = strange[0]
             raise MaskError(
-                f"{file} has the value {values[y, x]} at pixel (x {x}, y {y}), and {len(strange)} pixels in all whose "
-                f"value {self.what} does not have: give its own masks."
+                f"{file} has the value {values[y, x]} at pixel (x {x}, y {y}), one of {len(strange)} in all whose "
+                f"value {self.what} does not have: give its own masks, or correct this one."
             )
         return meant.astype(np.uint8 if max(self.meanings.values()) <= 255 else np.uint16)
 
