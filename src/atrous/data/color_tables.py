@@ -94,7 +94,7 @@ def read_color_table(tree: FileTree, path: str) -> ColorTable:
         else:
             entries = _csv_entries(text) if suffix == ".csv" else _text_entries(text)
         pairs = [(name.strip(), _color(value)) for name, value in entries]
-    except (ValueError, TypeError, KeyError, RecursionError, ConfigError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, csv.Error, RecursionError, ConfigError) as error:
         reason = " ".join(str(error).split())[:80].rstrip(".")
         raise DatasetError(f"{source} is no table of colours ({reason}): write {SHAPES}.") from None
     _require_distinct(pairs, source)
@@ -141,7 +141,7 @@ def _csv_entries(text: str) -> Iterable[tuple[str, Any]]:
     header = [cell.lower() for cell in rows[0]] if rows else []
     columns = [header.index(name) if name in header else -1 for name in ("r", "g", "b")]
     if min(columns, default=-1) >= 0:
-        name = next(place for place in range(len(header)) if place not in columns)
+        (name, *_) = set(range(len(header))) - set(columns)
         return [(row[name], [row[place] for place in columns]) for row in rows[1:]]
     return [(row[0], row[1:4]) for row in rows]
 
