@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from atrous.cli.options import Model, Quiet
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from atrous.networks import NetworkConfig
     from atrous.networks.describe import NetworkDescription, Reach, Stage
+    from atrous.weights.catalog import ReleasedWeights
 
 models = typer.Typer(
     help="List the networks of the family; `atrous models describe` shows one of them, stage by stage.",
@@ -37,12 +42,61 @@ def list_models(context: typer.Context) -> None:
         for kind, (what, source) in entries.items():
             table.add_row(kind, what, source)
         console.print(table)
+    print_catalog(console)
     console.print("What one is made of: atrous models describe deeplab_v3plus backbone.kind=xception")
+
+
+def print_catalog(console: "Console") -> None:
+    """Print the released weights, those that are here first to be seen."""
+    from rich.table import Table
+
+    from atrous.weights.catalog import CATALOG
+    from atrous.weights.finding import checkpoint_of
+
+    table = Table(title="Released weights, by these names wherever a MODEL is asked for", title_justify="left")
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is, trained on")
+    table.add_column("mIoU", justify="right")
+    table.add_column("here", no_wrap=True)
+    for entry in CATALOG:
+        here = "yes" if checkpoint_of(entry).exists() else "" if entry.addresses else "by hand"
+        score = f"{entry.scores[0].mean_iou:.1f}" if entry.scores else "-"
+        table.add_row(entry.name, f"{entry.what}; {entry.trained_on}", score, here)
+    console.print(table)
+    console.print("How a score was measured, licence and address: atrous models describe NAME")
+
+
+@models.command("download")
+def download_model(
+    model: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name that `atrous models` lists, or hf://owner/model.")
+    ],
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch released weights and import them; wherever a MODEL is asked for this happens by itself."""
+    from atrous.progress import terminal_progress
+    from atrous.weights.finding import find_model
+
+    path = find_model(model, terminal_progress(quiet=quiet))
+    if not quiet:
+        print(f"Here: {path}")
+
+
+@models.command()
+def upload(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
+    place: Annotated[str, typer.Argument(metavar="hf://OWNER/MODEL", help="Where it goes; your login is the hub's.")],
+) -> None:
+    """Store a checkpoint on the Hugging Face hub (pip install 'atrous[hub]')."""
+    from atrous.weights.hub import to_hub
+
+    print(f"Stored: {to_hub(model, place)}")
 
 
 @models.command()
 def describe(
-    model: Annotated[str, typer.Argument(metavar="X", help="A kind, a recipe (.yaml) or a checkpoint (.safetensors).")],
+    model: Annotated[str, typer.Argument(metavar="X", help="A kind, a recipe, a checkpoint or a released name.")],
     overrides: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads it
         typer.Argument(metavar="KEY=VALUE", help="Changes to its choices, such as output_stride=8."),
@@ -59,30 +113,66 @@ def describe(
     Below stand the totals, and the differences from the paper, if there are any.
     """
     from atrous.networks.describe import describe_network
+    from atrous.weights.catalog import CATALOG
+    from atrous.weights.finding import checkpoint_of
 
-    config, known_classes = _choices(model, overrides or [])
+    entry = next((entry for entry in CATALOG if entry.name == model), None)
+    if entry is not None:
+        print_card(entry)
+        if not checkpoint_of(entry).exists():
+            return
+        model = str(checkpoint_of(entry))
+    config, known_classes = network_choices(model, overrides or [])
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
 
 @models.command()
 def convert(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
+    model: Model,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .pth file, or .safetensors.")],
     *,
-    to: Annotated[str, typer.Option("--to", help="torchvision, smp, vainf, jfzhang95 or kazuto1011.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="torchvision, smp, mmsegmentation, timm, transformers, vainf, jfzhang95, kazuto1011."
+        ),
+    ],
 ) -> None:
     """Write a network as a state dict of another library of PyTorch."""
     from atrous.weights.checkpoint import load_checkpoint
+    from atrous.weights.finding import find_model
     from atrous.weights.to_pytorch import save_converted, to_pytorch
 
-    converted = to_pytorch(load_checkpoint(model), to)
+    converted = to_pytorch(load_checkpoint(find_model(model)), to)
     save_converted(converted, output)
     print(f"{len(converted.tensors)} tensors written as {to}: {output}")
     for note in converted.notes:
         print(f"Note: {note}.")
 
 
-def _choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
+def print_card(entry: "ReleasedWeights") -> None:
+    """Print what is known of released weights."""
+    from atrous.weights.finding import checkpoint_of
+
+    print(f"{entry.name}: {entry.what}, trained on {entry.trained_on}")
+    for score in entry.scores:
+        print(f"  mIoU {score.mean_iou:.2f} ({score.protocol}), as published")
+    if not entry.scores:
+        print("  mIoU: not published")
+    print(f"  licence: {entry.licence}")
+    print(f"  page: {entry.page}")
+    for number, address in enumerate(entry.addresses):
+        print(f"  {'mirror' if number else 'address'}: {address}")
+    print(f"  SHA-256: {entry.sha256 + ' ...' if entry.sha256 else 'not published'}")
+    if entry.instructions:
+        print(f"  {entry.instructions}")
+    elif not checkpoint_of(entry).exists():
+        print(f"  not here yet: atrous models download {entry.name}")
+    else:
+        print(f"  here: {checkpoint_of(entry)}")
+
+
+def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
     """The network that is meant, and its number of classes as far as that is known."""
     from atrous.config import nearest, override, parse, read_yaml
     from atrous.errors import ConfigError

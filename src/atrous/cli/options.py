@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint that atrous wrote (.safetensors).")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A checkpoint (.safetensors), a name of `atrous models`, or hf://owner/model."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]
 

@@ -20,12 +20,19 @@ from atrous.data.sources.clothing_co_parsing import (
     clothing_co_parsing,
     clothing_co_parsing_splits,
 )
+from atrous.data.sources.coco import CocoConfig, coco, coco_splits
+from atrous.data.sources.coco_panoptic import CocoPanopticConfig, coco_panoptic, coco_panoptic_splits
 from atrous.data.sources.coco_stuff import CocoStuffConfig, coco_stuff, coco_stuff_splits
 from atrous.data.sources.colour_masks import ColourMasksConfig, colour_masks, colour_masks_splits
+from atrous.data.sources.cvat import CvatConfig, cvat, cvat_splits
+from atrous.data.sources.deepfashion2 import DeepFashion2Config, deepfashion2, deepfashion2_splits
+from atrous.data.sources.labelme import LabelMeConfig, labelme, labelme_splits
 from atrous.data.sources.pets import PetsConfig, pets, pets_splits
 from atrous.data.sources.sbd import SbdConfig, sbd, sbd_splits
+from atrous.data.sources.supervisely import SuperviselyConfig, supervisely, supervisely_splits
 from atrous.data.sources.voc import VocConfig, voc, voc_splits
 from atrous.data.sources.voc_trainaug import VocTrainaugConfig, voc_trainaug, voc_trainaug_splits
+from atrous.data.sources.yolo import YoloConfig, yolo, yolo_splits
 from atrous.errors import ConfigError
 
 DataConfig = Annotated[
@@ -34,13 +41,20 @@ DataConfig = Annotated[
     | CamVidConfig
     | CityscapesConfig
     | ClothingCoParsingConfig
+    | CocoConfig
+    | CocoPanopticConfig
     | CocoStuffConfig
     | ColourMasksConfig
+    | CvatConfig
+    | DeepFashion2Config
+    | LabelMeConfig
     | PetsConfig
     | SbdConfig
     | ShapesConfig
+    | SuperviselyConfig
     | VocConfig
-    | VocTrainaugConfig,
+    | VocTrainaugConfig
+    | YoloConfig,
     Field(discriminator="kind"),
 ]
 
@@ -50,13 +64,20 @@ KINDS = (
     "camvid",
     "cityscapes",
     "clothing-co-parsing",
+    "coco",
+    "coco-panoptic",
     "coco-stuff",
     "colour-masks",
+    "cvat",
+    "deepfashion2",
+    "labelme",
     "pets",
     "sbd",
     "shapes",
+    "supervisely",
     "voc",
     "voc-trainaug",
+    "yolo",
 )
 
 # Not the C of C:\data, nor the ./a of ./a:b.
@@ -80,20 +101,34 @@ def open_split(config: DataConfig, split: str) -> SegmentationDataset:
             return cityscapes(config, split)
         case ClothingCoParsingConfig():
             return clothing_co_parsing(config, split)
+        case CocoConfig():
+            return coco(config, split)
+        case CocoPanopticConfig():
+            return coco_panoptic(config, split)
         case CocoStuffConfig():
             return coco_stuff(config, split)
         case ColourMasksConfig():
             return colour_masks(config, split)
+        case CvatConfig():
+            return cvat(config, split)
+        case DeepFashion2Config():
+            return deepfashion2(config, split)
+        case LabelMeConfig():
+            return labelme(config, split)
         case PetsConfig():
             return pets(config, split)
         case SbdConfig():
             return sbd(config, split)
         case ShapesConfig():
             return GeneratedShapes(config, split)
+        case SuperviselyConfig():
+            return supervisely(config, split)
         case VocConfig():
             return voc(config, split)
         case VocTrainaugConfig():
             return voc_trainaug(config, split)
+        case YoloConfig():
+            return yolo(config, split)
         case _:
             assert_never(config)
 
@@ -115,20 +150,34 @@ def splits_of(config: DataConfig) -> tuple[str, ...]:
             return cityscapes_splits(config)
         case ClothingCoParsingConfig():
             return clothing_co_parsing_splits(config)
+        case CocoConfig():
+            return coco_splits(config)
+        case CocoPanopticConfig():
+            return coco_panoptic_splits(config)
         case CocoStuffConfig():
             return coco_stuff_splits(config)
         case ColourMasksConfig():
             return colour_masks_splits(config)
+        case CvatConfig():
+            return cvat_splits(config)
+        case DeepFashion2Config():
+            return deepfashion2_splits(config)
+        case LabelMeConfig():
+            return labelme_splits(config)
         case PetsConfig():
             return pets_splits(config)
         case SbdConfig():
             return sbd_splits(config)
         case ShapesConfig():
             return SHAPES_SPLITS
+        case SuperviselyConfig():
+            return supervisely_splits(config)
         case VocConfig():
             return voc_splits(config)
         case VocTrainaugConfig():
             return voc_trainaug_splits(config)
+        case YoloConfig():
+            return yolo_splits(config)
         case _:
             assert_never(config)
 

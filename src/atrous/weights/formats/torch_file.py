@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.labels import LabelSpace
 from atrous.weights.formats.files import refused
 
 PACKINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights")
@@ -25,6 +27,8 @@ class TorchFile(NamedTuple):
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     """How they were packed, and what else lay beside them."""
+    labels: LabelSpace | None = None
+    """The classes, where the file names them, as those of mmsegmentation do."""
 
 
 def read_torch_file(path: Path) -> TorchFile:
@@ -35,6 +39,7 @@ def read_torch_file(path: Path) -> TorchFile:
     """
     content = _content(path)
     notes: list[str] = []
+    labels = _labels(content)
     while not _is_state(content):
         if not isinstance(content, dict):
             raise CheckpointError(
@@ -48,7 +53,25 @@ def read_torch_file(path: Path) -> TorchFile:
         notes.append(f"taken from {found[0]!r}; beside it: {', '.join(others[:8]) or 'nothing'}")
         content = content[found[0]]
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    return TorchFile(*_without_prefixes(tensors, notes))
+    return TorchFile(*_without_prefixes(tensors, notes), labels)
+
+
+def _labels(content: Any) -> LabelSpace | None:
+    """The classes that OpenMMLab's files carry: `meta` with CLASSES, or with `dataset_meta`; none if they are odd."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(meta, dict):
+        return None
+    meta = meta.get("dataset_meta", meta)
+    if not isinstance(meta, dict):
+        return None
+    names = meta.get("classes", meta.get("CLASSES"))
+    colors = meta.get("palette", meta.get("PALETTE"))
+    try:
+        if colors is None:
+            return LabelSpace.from_names(list(names or ()))
+        return LabelSpace.model_validate({"names": names, "colors": colors})
+    except (ValidationError, TypeError, ValueError):
+        return None
 
 
 def _content(path: Path) -> Any:

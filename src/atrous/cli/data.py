@@ -1,0 +1,12 @@
+"""`atrous data`: what is done with data sets before and after training."""
+
+import typer
+
+from atrous.cli.data_export import export
+
+data = typer.Typer(
+    help="Data sets: bring them from one format into another.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data.command()(export)
