@@ -2,12 +2,13 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, assert_never
+from typing import Annotated, Any, assert_never
 
 from pydantic import Field
 
-from atrous.config import nearest, parse
+from atrous.config import nearest, override, parse
 from atrous.data.folder import FolderConfig, folder, folder_splits
 from atrous.data.samples import SegmentationDataset
 from atrous.data.shapes import SPLITS as SHAPES_SPLITS
@@ -182,19 +183,27 @@ def splits_of(config: DataConfig) -> tuple[str, ...]:
             assert_never(config)
 
 
-def parse_dataset(text: str) -> DataConfig:
+def parse_dataset(text: str, choices: Sequence[str] = ()) -> DataConfig:
     """Read a DATASET as commands take it: a folder in our own format, `KIND:PATH`, or `shapes:SEED`.
 
+    Args:
+        text: As it was typed.
+        choices: Further choices of the kind as `key=value`, such as `subset=true`.
+
     Raises:
-        ConfigError: If the kind is unknown.
+        ConfigError: If the kind is unknown, or a choice is.
     """
+    data = override(_kind_and_place(text), choices)
+    config: DataConfig = parse(DataConfig, data, " ".join([text, *choices]))
+    return config
+
+
+def _kind_and_place(text: str) -> dict[str, Any]:
     kind, colon, rest = text.partition(":")
     if not colon or not LOOKS_LIKE_A_KIND.fullmatch(kind) or os.path.exists(text):
-        return FolderConfig(root=Path(text))
+        return {"kind": "folder", "root": Path(text)}
     if kind not in KINDS:
         raise ConfigError(f"There is no kind of data set `{kind}` (given: {text}): {nearest(kind, KINDS)}.")
-    place = (
-        {"seed": rest} if kind == "shapes" else {"root": os.path.expanduser(rest)}
-    )  # the shell does so at the start of a word only
-    config: DataConfig = parse(DataConfig, {"kind": kind, **place}, text)
-    return config
+    if kind == "shapes":
+        return {"kind": kind, "seed": rest}
+    return {"kind": kind, "root": os.path.expanduser(rest)}  # the shell does so at the start of a word only

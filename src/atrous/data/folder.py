@@ -228,11 +228,20 @@ def write_folder(root: Path, splits: Iterable[SegmentationDataset], progress: Pr
                 raise OutputError(
                     f"{others[0]} is not of {title}, but would be taken for a part of it: give an empty folder."
                 )
+    write_description(root, title, labels, [dataset.split for dataset in datasets])
+
+
+def write_description(root: Path, title: str, labels: LabelSpace, splits: Sequence[str]) -> None:
+    """Write `dataset.yaml`.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
     description = FolderDescription(
         name=title,
         classes=tuple(ClassEntry(name=n, color=c) for n, c in zip(labels.names, labels.colors, strict=True)),
         ignore_index=labels.ignore_index,
-        splits=tuple(dataset.split for dataset in datasets),
+        splits=tuple(splits),
     )
-    content = description.model_dump(mode="json")
-    write_text(root / "dataset.yaml", yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
+    content = description.model_dump(mode="json", exclude_none=True)
+    write_text(root / DESCRIPTION, yaml.safe_dump(content, sort_keys=False, default_flow_style=None))

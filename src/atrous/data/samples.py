@@ -244,6 +244,20 @@ def known_labels(labels: LabelSpace) -> str:
     return f"{span} and {labels.ignore_index} (ignore)"
 
 
+def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
+    """Refuse a mask that holds a label of no class.
+
+    Raises:
+        MaskError: It names the file, each stray value and its number of pixels.
+    """
+    strays = stray_labels(sample.mask, dataset.labels)
+    if strays:
+        raise MaskError(
+            f"{describe_strays(dataset.source_of(index), strays)}, but {dataset.title} knows only "
+            f"{known_labels(dataset.labels)}: correct the mask, or add the class to the data set."
+        )
+
+
 def pair_by_stem(images: FileTree, masks: FileTree, *, image_ending: str = "", mask_ending: str = "") -> Pairs:
     """Pair the pictures of one folder with the masks of another by their path without suffix.
 
