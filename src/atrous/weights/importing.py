@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.files import write_text
 from atrous.labels import LabelSpace
 from atrous.networks import NetworkConfig, build_network
 from atrous.networks.segmentation import PixelScaleConfig
@@ -136,6 +137,21 @@ def save_imported(imported: Imported, path: Path, name: str) -> None:
         },
     )
     save_checkpoint(path, network, info)
+
+
+def save_with_report(imported: Imported, path: Path, name: str) -> Path:
+    """Write what was imported as a checkpoint, and beside it the report of every tensor, as JSON.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    report = path.with_suffix(".import.json")
+    write_text(report, imported.report.model_dump_json(indent=1))
+    save_imported(imported, path, name)
+    return report
 
 
 def recognized(path: Path) -> Kind:
