@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from atrous.errors import AtrousError, ImageError, MaskError
 from atrous.files import replacing
-from atrous.labels import LabelSpace, Mask
+from atrous.labels import Color, LabelSpace, Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
 
@@ -134,6 +134,36 @@ def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
             upright = upright.convert("RGB")
         values = np.asarray(upright)
         return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
+
+
+def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
+    """Read a mask whose classes are colours and not indices; a palette gives its colours.
+
+    Returns:
+        uint8 [H, W, 3], RGB, exactly the colours of the file; transparency is left out.
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes colours.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(
+                f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
+            )
+        image.load()
+        return np.array(_turned_upright(image).convert("RGB"))
+
+
+def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
+    """Read the colours of a palette mask by its values; there are none where it has no palette.
+
+    Raises:
+        MaskError: If the file is missing or is no mask.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+        colors = zip(*[iter(flat or [])] * 3, strict=False)
+        return {value: (red, green, blue) for value, (red, green, blue) in enumerate(colors)}
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:

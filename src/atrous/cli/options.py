@@ -24,3 +24,8 @@ def program() -> str:
     if shutil.which("atrous") or called.name != "atrous":
         return "atrous"
     return os.path.relpath(called) if called.is_absolute() else str(called)
+
+
+def flowing(text: str) -> str:
+    """Join the lines of each paragraph."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
