@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,23 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from atrous.errors import CheckpointError
+from atrous.weights.formats import keras_h5_child
 from atrous.weights.formats.bundle import table_entries
 from atrous.weights.formats.caffemodel import parse_caffemodel
 from atrous.weights.formats.graphdef import parse_graph_def
+from atrous.weights.formats.keras_h5_child import limit_memory
 from atrous.weights.formats.onnx import parse_onnx
 from atrous.weights.formats.operators import MalformedError
+from atrous.weights.formats.single_file import parse_single_file
 from atrous.weights.formats.tflite import parse_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from tests.weights.formats.files import small_graph_def, small_tflite
 from tests.weights.fuzzing import mutants
+from tests.weights.keras_files import write_keras_h5
 from tests.weights.test_from_caffe import written
 
 INDEX = Path(__file__).parents[1] / "tests/files/tensorflow/model.ckpt.index"
+SINGLE = INDEX.with_name("single.ckpt")
 PLACE = Path(tempfile.mkdtemp()) / "damaged"
 
 
@@ -68,11 +75,42 @@ def parse_torch(data: bytes) -> object:
     return read_torch_file(PLACE)
 
 
+def small_keras_h5() -> bytes:
+    """Two layers with their weights."""
+    write_keras_h5(PLACE, [("conv", [("conv/kernel", [1, 1, 2, 3]), ("conv/bias", [3])]), ("bn", [("bn/gamma", [3])])])
+    return PLACE.read_bytes()
+
+
+class KerasReaders:
+    """The process that reads files of Keras, started again whenever one of them kills it."""
+
+    def __init__(self) -> None:
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, data: bytes) -> object:
+        """Read a file as the child of `read_keras_h5` does, of which each file has one of its own."""
+        PLACE.write_bytes(data)
+        self.pool = self.pool or ProcessPoolExecutor(1, initializer=limit_memory)
+        try:
+            answer = self.pool.submit(keras_h5_child.main, str(PLACE), f"{PLACE}.safetensors").result(timeout=10)
+        except (BrokenProcessPool, TimeoutError):
+            print("a file that kills or halts its reader", flush=True)
+            for process in list(self.pool._processes.values()):
+                process.kill()
+            self.pool = None
+            raise CheckpointError("it makes the HDF5 library fail") from None
+        if "error" in answer:
+            raise CheckpointError(answer["error"])
+        return answer
+
+
 READERS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] = {
     "tflite": (parse_tflite, lambda: [small_tflite()]),
     "frozen-graph": (parse_graph_def, lambda: [small_graph_def()]),
     "onnx": (parse_onnx, lambda: [small_onnx()]),
     "pytorch": (parse_torch, torch_files),
+    "single-file": (parse_single_file, lambda: [SINGLE.read_bytes()]),
+    "keras": (KerasReaders(), lambda: [small_keras_h5()]),
     "caffe": (parse_caffemodel, lambda: [small_caffemodel()]),
     "tensorflow": (lambda data: list(table_entries(data)), lambda: [INDEX.read_bytes()]),
 }

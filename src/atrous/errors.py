@@ -8,6 +8,7 @@ AtrousError                  one sentence: what, where, what was expected, what 
 ├── ImageError               a picture cannot be read
 ├── MaskError                a mask cannot be read, or does not fit its picture or its classes
 ├── CheckpointError          a file is no checkpoint of atrous, or does not fit
+├── DownloadError            a file cannot be fetched, or is another one than was published
 ├── OutputError              a place cannot be written
 └── TrainingError            a training cannot go on
 ```
@@ -42,6 +43,10 @@ class MaskError(AtrousError):
 
 class CheckpointError(AtrousError):
     """A file is no checkpoint of atrous, or does not fit what is asked of it."""
+
+
+class DownloadError(AtrousError):
+    """A file cannot be fetched, or is another one than was published."""
 
 
 class OutputError(AtrousError):

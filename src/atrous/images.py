@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -19,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from atrous.errors import AtrousError, ImageError, MaskError
 from atrous.files import replacing
-from atrous.labels import LabelSpace, Mask
+from atrous.labels import Color, LabelSpace, Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
 
@@ -75,6 +76,9 @@ def read_image(path: str | ReadableFile) -> NDArray[np.uint8]:
         ImageError: If the file is missing, is no picture, is cut off, or is too large to be one.
     """
     with _opened(path, ImageError, "picture") as image:
+        plain = _plain_jpeg(image)
+        if plain is not None:
+            return plain
         image.load()
         return np.array(_to_rgb(_turned_upright(image), path))
 
@@ -162,6 +166,59 @@ def turned(pixels: NDArray[np.uint8 | np.uint16], orientation: int) -> NDArray[n
     down = orientation in (3, 4, 7, 8)
     across = orientation in (2, 3, 6, 7)
     return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
+
+
+def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
+    """Read a picture of one object: its pixels are those that are not transparent, or else not black.
+
+    Returns:
+        bool [H, W]
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes values.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(f"{path} is a {image.format} file, which blurs the edges of objects: save it as PNG.")
+        image.load()
+        upright = _turned_upright(image)
+        if upright.has_transparency_data:
+            alpha = np.asarray(upright.convert("RGBA"))[..., 3]
+            if alpha.min(initial=255) < 255:
+                return alpha > 0
+            upright = upright.convert("RGB")
+        values = np.asarray(upright)
+        return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
+
+
+def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
+    """Read a mask whose classes are colours and not indices; a palette gives its colours.
+
+    Returns:
+        uint8 [H, W, 3], RGB, exactly the colours of the file; transparency is left out.
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes colours.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(
+                f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
+            )
+        image.load()
+        return np.array(_turned_upright(image).convert("RGB"))
+
+
+def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
+    """Read the colours of a palette mask by its values; there are none where it has no palette.
+
+    Raises:
+        MaskError: If the file is missing or is no mask.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+        colors = zip(*[iter(flat or [])] * 3, strict=False)
+        return {value: (red, green, blue) for value, (red, green, blue) in enumerate(colors)}
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:
@@ -309,6 +366,23 @@ def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError],
             raise error_type(f"{path} cannot be read ({error.strerror}): give another {what}.") from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise error_type(f"{path} is damaged or cut off ({reason}): get a whole copy of this {what}.") from None
+
+
+def _plain_jpeg(image: ImageFile) -> NDArray[np.uint8] | None:
+    """The pixels of an upright JPEG in colour, by OpenCV, in two thirds of the time; none of any other picture.
+
+    Both decode by the same library to the same pixels. One that is cut off is left to Pillow, which says so.
+    """
+    if image.format != "JPEG" or image.mode != "RGB" or image.fp is None or _orientation(image) != 1:
+        return None
+    place = image.fp.tell()
+    image.fp.seek(0)
+    content = image.fp.read()
+    image.fp.seek(place)
+    if not content.endswith(b"\xff\xd9"):
+        return None
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if pixels is None else np.asarray(pixels, np.uint8)
 
 
 def _size(image: ImageFile) -> tuple[int, int]:

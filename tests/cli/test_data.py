@@ -1,103 +1,72 @@
+"""`atrous data convert`: what it prints, and what it refuses."""
+
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from atrous.data.folder import FolderConfig, folder
 from tests.cli.terminal import Terminal
-from tests.data.faults.planted import load_mask, mask_file, save, write_clean
+from tests.data.sources.layouts import values_of, write_colors, write_grey, write_picture
+from tests.data.sources.test_colour_masks import COLORS
+from tests.data.sources.test_pets import write_pets
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return write_clean(tmp_path / "data")
+def test_any_kind_becomes_a_folder_with_choices_of_the_kind(atrous: Terminal, tmp_path: Path) -> None:
+    write_pets(tmp_path / "pets")
+    for source, kind in ((f"pets:{tmp_path / 'pets'}", []), (tmp_path / "pets", ["--from", "pets"])):
+        target = tmp_path / f"out{len(kind)}"
+        code, out, err = atrous("data", "convert", source, target, "classes=species", "border=pet", *kind)
+        assert (code, err) == (0, "")
+        assert "Oxford-IIIT Pet (train and val drawn from trainval with seed 0):" in out
+        assert all(line in out for line in ("  train: 17 pictures\n", "  val: 3 pictures\n", "  test: 2 pictures\n"))
+        assert folder(FolderConfig(root=target), "test").labels.names == ("background", "cat", "dog")
 
 
-def spoil(data: Path) -> None:
-    mask = load_mask(mask_file(data, 7)).copy()
-    mask[20:23, 30:34] = 37
-    save(mask_file(data, 7), mask)
-
-
-@pytest.fixture(autouse=True)
-def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
-
-
-def test_a_clean_set_is_called_that(atrous: Terminal, data: Path) -> None:
-    code, out, err = atrous("data", "check", data)
-    assert (code, err) == (0, "")
-    assert "12 of train, 6 of val pictures" in out
-    assert "Nothing was found." in out
-
-
-def test_a_fault_is_shown_written_mended_and_makes_the_exit_code_1(
-    atrous: Terminal, data: Path, tmp_path: Path
-) -> None:
-    spoil(data)
-    report, copy = tmp_path / "page", tmp_path / "mended"
-    code, out, _ = atrous("data", "check", data, "--json", tmp_path / "c.json", "--output", report, "--repair", copy)
-    assert code == 1
-    words = " ".join(out.replace("│", " ").split())
-    assert "value 37 on 12 pixels" in words
-    assert json.loads((tmp_path / "c.json").read_text())["findings"][0]["value"] == 37
-    page = (report / "report.html").read_text()
-    assert "Values of no class" in page
-    assert page.count("data:image/") == 2
-    assert atrous("data", "check", copy, "--quiet") == (0, "", "")
-    assert len(folder(FolderConfig(root=copy), "train")) == 12
-
-
-def test_classes_of_a_folder_without_description_are_given_by_name(atrous: Terminal, data: Path) -> None:
-    (data / "dataset.yaml").unlink()
-    code, out, _ = atrous("data", "check", data, "--classes", ",".join("abcdefghij"))
-    assert code == 1
-    assert "as they were given" in " ".join(out.replace("│", " ").split())
-
-
-def test_what_is_worth_knowing_leaves_the_exit_code_0(atrous: Terminal, data: Path) -> None:
-    save(mask_file(data, 3), np.full((96, 128), 255, np.uint8))
-    code, out, _ = atrous("data", "check", data)
+def test_a_folder_that_nobody_has_described_becomes_one_with_a_description(atrous: Terminal, tmp_path: Path) -> None:
+    for number in range(10):
+        write_picture(tmp_path / f"mine/images/{number}.jpg")
+        write_grey(tmp_path / f"mine/masks/{number}.png", values_of([0, 1, 255]))
+    code, out, _ = atrous("data", "convert", tmp_path / "mine", tmp_path / "out", "seed=4")
     assert code == 0
-    assert "Nothing spoils training." in out
+    assert "mine (no split of its own: 85 % train and 15 % val drawn with seed 4):\n  train: 8 pictures" in out
+    assert (tmp_path / "out/dataset.yaml").exists()
 
 
-def test_statistics_are_printed_and_written(atrous: Terminal, data: Path, tmp_path: Path) -> None:
-    code, out, err = atrous("data", "stats", data, "--json", tmp_path / "s.json", "--output", tmp_path / "page")
-    assert (code, err) == (0, "")
-    assert "12 pictures" in out
-    assert "128x96 (12)" in out
-    assert [split["split"] for split in json.loads((tmp_path / "s.json").read_text())["splits"]] == ["train", "val"]
-    page = (tmp_path / "page" / "report.html").read_text()
-    assert page.count("data:image/") == 12
-    assert "<rect" in page
-
-
-def test_a_new_division_is_written_and_can_be_checked(atrous: Terminal, data: Path, tmp_path: Path) -> None:
-    code, out, err = atrous("data", "split", data, tmp_path / "new", "--fractions", "train=0.5,val=0.25,test=0.25")
-    assert (code, err) == (0, "")
-    assert "pictures" in out
-    sizes = [len(folder(FolderConfig(root=tmp_path / "new"), name)) for name in ("train", "val", "test")]
-    assert sum(sizes) == 18
-    assert 8 <= sizes[0] <= 10
-    assert atrous("data", "check", tmp_path / "new")[0] == 0
+def test_one_split_alone_and_quiet(atrous: Terminal, tmp_path: Path) -> None:
+    arguments = ("shapes:0", tmp_path / "out", "train=3", "val=2", "height=32", "width=32", "--split", "val", "--quiet")
+    assert atrous("data", "convert", *arguments) == (0, "", "")
+    assert sorted(path.name for path in (tmp_path / "out/images").iterdir()) == ["val"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["check", "{tmp}/nowhere"], "There is no"),
-        (["check", "camvit:{tmp}"], "did you mean `camvid`"),
-        (["stats", "{tmp}/nowhere"], "There is no folder"),
-        (["split", "{tmp}/data", "{tmp}/new", "--fractions", "train=2"], "add up to 2"),
-        (["split", "{tmp}/data", "{tmp}/new", "--from", "tain"], "no split `tain`"),
-        (["split", "{tmp}/data", "{tmp}/new", "--group", "x", "--groups", "y.csv"], "give one of them"),
+        (["{mine}", "{out}", "--from", "voc"], ["No PASCAL VOC", "atrous data download voc"]),
+        (["{mine}", "{out}", "--from", "vok"], ["no kind of data set `vok`", "did you mean `voc`"]),
+        (["{mine}", "{out}", "subst=true"], ["no key `subst`"]),
+        (["{mine}", "{out}", "--split", "tran"], ["did you mean `train`"]),
+        (["{mine}", "{mine}"], ["is not empty"]),
+        (["colour-masks:{mine}", "{out}"], ["no table of the masks' colours"]),
+        (["{out}", "{out}"], ["There is no folder"]),
     ],
 )
-def test_what_a_user_got_wrong_is_one_sentence(
-    atrous: Terminal, data: Path, tmp_path: Path, arguments: list[str], words: str
+def test_what_is_wrong_is_one_sentence(
+    atrous: Terminal, tmp_path: Path, arguments: list[str], words: list[str]
 ) -> None:
-    assert data.exists()
-    assert words in atrous.fails("data", *(argument.format(tmp=tmp_path) for argument in arguments))
-    assert not (tmp_path / "new").exists()
+    for name in ("a", "b"):
+        write_picture(tmp_path / f"mine/images/{name}.jpg")
+        write_grey(tmp_path / f"mine/masks/{name}.png", values_of([0, 1]))
+    places = {"mine": tmp_path / "mine", "out": tmp_path / "out"}
+    sentence = atrous.fails("data", "convert", *(argument.format(**places) for argument in arguments))
+    assert all(word in sentence for word in words), sentence
+
+
+def test_an_unknown_colour_stops_with_its_file_and_pixel(atrous: Terminal, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_picture(tmp_path / f"town/images/{name}.jpg")
+        write_colors(tmp_path / f"town/masks/{name}.png", COLORS)
+    (tmp_path / "town/classes.json").write_text(json.dumps({"void": [0, 0, 0], "road": [128, 64, 128]}))
+    sentence = atrous.fails("data", "convert", f"colour-masks:{tmp_path / 'town'}", tmp_path / "out")
+    assert "the colour (0, 0, 142) at pixel (x 2, y 0)" in sentence
+    assert not (tmp_path / "out/dataset.yaml").exists()

@@ -8,7 +8,8 @@ import pytest
 
 from atrous.data.folder import FolderConfig, folder, write_folder
 from atrous.data.samples import Sample
-from atrous.data.sources.camvid import CAMVID_LABELS, CamVidConfig, camvid
+from atrous.data.sources.camvid import CamVidConfig, camvid
+from atrous.data.sources.camvid_colours import CAMVID_LABELS
 from atrous.data.splits import divide, groups_by_pattern, groups_by_table, parse_fractions, write_division
 from atrous.data.stratification import stratify
 from atrous.errors import ConfigError, DatasetError, OutputError

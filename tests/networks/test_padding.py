@@ -45,6 +45,22 @@ def test_at_even_sizes_it_begins_one_pixel_later() -> None:
     torch.testing.assert_close(pool(x), F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-100.0), 3, 2))
 
 
+def test_padding_behind_does_not_ask_for_the_size() -> None:
+    x = torch.randn(1, 4, 33, 16, generator=torch.Generator().manual_seed(0))
+    stem, convolution = Conv2d(3, 4, 3, stride=2, padding=1), Conv2d(4, 4, 3, stride=2, padding=1)
+    apply_padding(torch.nn.Sequential(stem, convolution), "same_stem_then_behind")
+    assert stem.rule == "same"
+    expected = F.conv2d(F.pad(x, (0, 1, 0, 1)), convolution.weight, convolution.bias, stride=2)
+    torch.testing.assert_close(convolution(x), expected)
+
+
+def test_padding_of_the_stem_leaves_all_else_alone() -> None:
+    first, second = Conv2d(3, 4, 3, stride=2, padding=1), Conv2d(4, 4, 3, stride=2, padding=1)
+    apply_padding(torch.nn.Sequential(first, second), "same_stem")
+    assert (first.rule, second.rule) == ("same", "symmetric")
+    assert second.padding == (1, 1)
+
+
 @pytest.mark.parametrize("size", [(64, 96), (33, 49), (64, 33)])
 def test_every_level_of_a_backbone_has_the_size_that_its_stride_says(size: tuple[int, int]) -> None:
     backbone = build_backbone(MobileNetV2Config(width=0.25), 16).eval()

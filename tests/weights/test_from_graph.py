@@ -10,6 +10,8 @@ import torch
 from atrous.errors import CheckpointError
 from atrous.images import read_image
 from atrous.networks import (
+    PUBLISHED_CELL,
+    CellBranch,
     DeepLabV1Config,
     DeepLabV3Config,
     DeepLabV3PlusConfig,
@@ -62,6 +64,21 @@ EXPORTED: tuple[NetworkConfig, ...] = (
     DeepLabV3PlusConfig(backbone=MobileNetV3Config(size="small", width=1.0), context_channels=8, decoder_channels=12),
     ImageClassifierConfig(backbone=MobileNetV2Config(width=0.35), hidden_channels=16),
     ImageClassifierConfig(backbone=ResNetConfig(depth=34)),
+    ImageClassifierConfig(backbone=MobileNetV3Config(size="small"), pooled_channels=16),
+    DeepLabV3PlusConfig(
+        backbone=MobileNetV2Config(width=0.25), cell=PUBLISHED_CELL, context_channels=16, decoder_channels=8
+    ),
+    DeepLabV3Config(
+        backbone=MobileNetV2Config(width=0.25),
+        output_stride=8,
+        cell=(CellBranch(kernel=1), CellBranch(rate=(2, 6), input=0), CellBranch(kernel=5, input=1)),
+        separable=True,
+        separable_norm=False,
+        context_channels=16,
+    ),
+    DeepLabV3Config(
+        backbone=ResNetConfig(depth=50, stem="resnet_c"), output_stride=8, projection_kernel=3, context_channels=8
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from atrous.errors import CheckpointError
 from atrous.networks import (
+    PUBLISHED_CELL,
     DeepLabV3Config,
     DeepLabV3PlusConfig,
     ImageClassifierConfig,
@@ -89,6 +90,34 @@ RESNET = {
 }
 
 
+CELL = {
+    **{name: shape for name, shape in XCEPTION.items() if "aspp" not in name and "/" in name and "pooling" not in name},
+    "meta_architecture/concat_projection/weights": (1, 1, 1280, 256),
+    "meta_architecture/branch0_depthwise/depthwise_weights": (3, 3, 2048, 1),
+}
+del CELL["concat_projection/weights"]
+
+
+def test_the_dense_prediction_cell_of_the_zoo_is_read_whole() -> None:
+    layout = tensorflow_layout(variables_of(CELL), "the test")
+    assert isinstance(layout.config, DeepLabV3PlusConfig)
+    assert layout.config.cell == PUBLISHED_CELL
+    names = {name for source in layout.sources.values() for name in source.names}
+    assert {
+        "meta_architecture/branch0_depthwise/depthwise_weights",
+        "meta_architecture/branch4_pointwise/BatchNorm/gamma",
+        "meta_architecture/concat_projection/weights",
+        "decoder/decoder_conv1_depthwise/BatchNorm/beta",
+    } <= names
+    with torch.device("meta"):
+        own = build_network(layout.config, 21).state_dict()
+    unnamed = {name for name in own if name not in layout.sources}
+    assert all(name.endswith("num_batches_tracked") or name.startswith("pixels.") for name in unnamed)
+    another = {**CELL, "meta_architecture/branch5_depthwise/depthwise_weights": (3, 3, 256, 1)}
+    with pytest.raises(CheckpointError, match="another dense prediction cell than the published one"):
+        tensorflow_layout(variables_of(another), "the test")
+
+
 @pytest.mark.parametrize(
     ("probe", "backbone", "examples"),
     [
@@ -135,6 +164,7 @@ def test_slots_and_counters_are_ignored_and_what_is_foreign_is_left_over() -> No
     probe = {
         "MobilenetV2/Conv/weights": (3, 3, 3, 8),
         "MobilenetV2/expanded_conv_1/project/weights": (1, 1, 48, 8),
+        "MobilenetV2/expanded_conv_16/project/weights": (1, 1, 480, 80),
         "image_pooling/weights": (1, 1, 80, 256),
         "concat_projection/weights": (1, 1, 512, 256),
         "logits/semantic/weights": (1, 1, 256, 5),

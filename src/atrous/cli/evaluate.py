@@ -36,7 +36,7 @@ def evaluate(
 
     progress = terminal_progress(quiet=quiet)
     data = open_split(parse_dataset(dataset), split)
-    predictor = load(model)
+    predictor = load(model, progress=progress)
     report = run_evaluation(predictor, data, progress)
     output = output or Path("evaluation") / f"{predictor.name}_{data.split}"
     write_report(output / "report.json", report)

@@ -27,6 +27,10 @@ def import_weights(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--allow-partial", help="A pattern of tensors that may be left over or missing; can be repeated."),
     ] = None,
+    network: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--network", help="What a state dict of no known library is: a kind, recipe or checkpoint."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Read weights of another ecosystem and write them as a checkpoint.
@@ -34,18 +38,17 @@ def import_weights(
     The network is recognised from what the file holds, filled, and compared with the file's own graph where there is
     one. Beside the checkpoint stands the report of every tensor, as JSON.
     """
+    from atrous.cli.models import network_choices
     from atrous.config import parse
-    from atrous.files import write_text
-    from atrous.weights.importing import Kind, import_weights, save_imported
+    from atrous.weights.importing import Kind, import_weights, save_with_report
     from atrous.weights.known_labels import known_labels
 
     chosen: Kind | None = None if kind is None else parse(Kind, kind, "--as")
-    imported = import_weights(file, chosen, allow_partial=allow_partial or ())
+    config = None if network is None else network_choices(network, [])[0]
+    imported = import_weights(file, chosen, network=config, allow_partial=allow_partial or ())
     if labels is not None:
         imported = imported._replace(labels=known_labels(labels, imported.num_classes))
-    save_imported(imported, output, name=output.stem)
-    report = output.with_suffix(".import.json")
-    write_text(report, imported.report.model_dump_json(indent=1))
+    report = save_with_report(imported, output, name=output.stem)
     if not quiet:
         print_report(imported)
         print(f"\nWritten: {output}, {report}")

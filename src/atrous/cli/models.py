@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from atrous.cli.options import Model, Quiet
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from atrous.networks import NetworkConfig
     from atrous.networks.describe import NetworkDescription, Reach, Stage
+    from atrous.weights.catalog import ReleasedWeights
 
 models = typer.Typer(
     help="List the networks of the family; `atrous models describe` shows one of them, stage by stage.",
@@ -16,6 +21,8 @@ models = typer.Typer(
 )
 
 VOC_CLASSES = 21
+WIDE = 100
+"""Characters per line from which there is room for what a score was measured on."""
 
 
 @models.callback()
@@ -37,12 +44,78 @@ def list_models(context: typer.Context) -> None:
         for kind, (what, source) in entries.items():
             table.add_row(kind, what, source)
         console.print(table)
+    print_catalog(console)
     console.print("What one is made of: atrous models describe deeplab_v3plus backbone.kind=xception")
+
+
+def print_catalog(console: "Console") -> None:
+    """Print the released weights: which network, the first of the published scores, and whether they are here."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from atrous.weights.catalog import CATALOG
+
+    wide = console.width >= WIDE
+    title = "Released weights, by these names wherever a MODEL is asked for"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("network")
+    table.add_column("mIoU", no_wrap=True, justify="left" if wide else "right")
+    table.add_column("state", no_wrap=True)
+    for entry in CATALOG:
+        score = next((f"{s.mean_iou:.1f} {s.data}" if wide else f"{s.mean_iou:.1f}" for s in entry.scores), "-")
+        table.add_row(entry.name, entry.what, score, state_of(entry))
+    console.print(table)
+    console.print(
+        "What is not here is fetched when it is first asked for; by hand: its host wants a browser. mIoU as published; "
+        "how it was measured, with licence and address: atrous models describe NAME"
+    )
+
+
+def state_of(entry: "ReleasedWeights") -> str:
+    """Whether released weights are here, and else what is to be fetched."""
+    from atrous.weights.finding import checkpoint_of
+
+    if checkpoint_of(entry).exists():
+        return "here"
+    if entry.not_read:
+        return "not read"
+    if not entry.addresses:
+        return "by hand"
+    return "to fetch" if entry.megabytes is None else f"{entry.megabytes:.0f} MB"
+
+
+@models.command("download")
+def download_model(
+    model: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name that `atrous models` lists, or hf://owner/model.")
+    ],
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch released weights and import them; wherever a MODEL is asked for this happens by itself."""
+    from atrous.progress import terminal_progress
+    from atrous.weights.finding import find_model
+
+    path = find_model(model, terminal_progress(quiet=quiet))
+    if not quiet:
+        print(f"Here: {path}")
+
+
+@models.command()
+def upload(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
+    place: Annotated[str, typer.Argument(metavar="hf://OWNER/MODEL", help="Where it goes; your login is the hub's.")],
+) -> None:
+    """Store a checkpoint on the Hugging Face hub (pip install 'atrous[hub]')."""
+    from atrous.weights.hub import to_hub
+
+    print(f"Stored: {to_hub(model, place)}")
 
 
 @models.command()
 def describe(
-    model: Annotated[str, typer.Argument(metavar="X", help="A kind, a recipe (.yaml) or a checkpoint (.safetensors).")],
+    model: Annotated[str, typer.Argument(metavar="X", help="A kind, a recipe, a checkpoint or a released name.")],
     overrides: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads it
         typer.Argument(metavar="KEY=VALUE", help="Changes to its choices, such as output_stride=8."),
@@ -59,30 +132,74 @@ def describe(
     Below stand the totals, and the differences from the paper, if there are any.
     """
     from atrous.networks.describe import describe_network
+    from atrous.weights.catalog import CATALOG
+    from atrous.weights.finding import checkpoint_of, find_model
+    from atrous.weights.hub import HUB
 
-    config, known_classes = _choices(model, overrides or [])
+    entry = next((entry for entry in CATALOG if entry.name == model), None)
+    if entry is not None:
+        print_card(entry)
+        if not checkpoint_of(entry).exists():
+            return
+        model = str(checkpoint_of(entry))
+    elif model.startswith(HUB):
+        model = str(find_model(model))
+    config, known_classes = network_choices(model, overrides or [])
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
 
 @models.command()
 def convert(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint of atrous (.safetensors).")],
+    model: Model,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .pth file, or .safetensors.")],
     *,
-    to: Annotated[str, typer.Option("--to", help="torchvision, smp, vainf, jfzhang95 or kazuto1011.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="torchvision, smp, mmsegmentation, timm, transformers, vainf, jfzhang95, kazuto1011."
+        ),
+    ],
 ) -> None:
     """Write a network as a state dict of another library of PyTorch."""
     from atrous.weights.checkpoint import load_checkpoint
+    from atrous.weights.finding import find_model
     from atrous.weights.to_pytorch import save_converted, to_pytorch
 
-    converted = to_pytorch(load_checkpoint(model), to)
+    converted = to_pytorch(load_checkpoint(find_model(model)), to)
     save_converted(converted, output)
     print(f"{len(converted.tensors)} tensors written as {to}: {output}")
     for note in converted.notes:
         print(f"Note: {note}.")
 
 
-def _choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
+def print_card(entry: "ReleasedWeights") -> None:
+    """Print what is known of released weights."""
+    from atrous.weights.finding import checkpoint_of, file_of
+
+    print(f"{entry.name}: {entry.what}, trained on {entry.trained_on}")
+    for score in entry.scores:
+        print(f"  mIoU {score.mean_iou:.2f} on {score.data} ({score.protocol}), as published")
+    if not entry.scores:
+        print("  mIoU: not published")
+    print(f"  licence: {entry.licence}")
+    print(f"  page: {entry.page}")
+    for number, address in enumerate(entry.addresses):
+        print(f"  {'mirror' if number else 'address'}: {address}")
+    if entry.megabytes is not None:
+        print(f"  size: about {entry.megabytes:g} MB")
+    digits = f"{entry.sha256} ..." if entry.sha256 and len(entry.sha256) < 64 else entry.sha256
+    print(f"  SHA-256: {digits or 'not published'}")
+    if checkpoint_of(entry).exists():
+        print(f"  here: {checkpoint_of(entry)}")
+    elif entry.not_read:
+        print(f"  cannot be imported yet: {entry.not_read}")
+    elif entry.by_hand:
+        print(f"  to fetch by hand: open {entry.by_hand} and put the file there as {file_of(entry)}")
+    else:
+        print(f"  not here yet: atrous models download {entry.name}")
+
+
+def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
     """The network that is meant, and its number of classes as far as that is known."""
     from atrous.config import nearest, override, parse, read_yaml
     from atrous.errors import ConfigError
@@ -106,8 +223,8 @@ def _choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
         data = {"kind": model}
     else:
         raise ConfigError(
-            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml) or "
-            "a checkpoint (.safetensors)."
+            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml), a "
+            "checkpoint (.safetensors) or a name that `atrous models` lists."
         )
     within = [assignment.removeprefix("network.") for assignment in overrides]
     config: NetworkConfig = parse(NetworkConfig, override(data, within), changed)

@@ -44,7 +44,7 @@ def predict(
     progress = terminal_progress(quiet=quiet)
     wanted = _parse_save(save)
     paths = find_images(inputs)
-    predictor = load(model)
+    predictor = load(model, progress=progress)
     failures = 0
     pairs = list(zip(paths, unique_stems(paths), strict=True))
     _require_inputs_kept(paths, [file for _, stem in pairs for file in _files(output, stem, wanted).values()])

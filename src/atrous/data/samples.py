@@ -1,8 +1,6 @@
 """Samples and data sets: what every source of data yields, wherever its files come from."""
 
 import hashlib
-import itertools
-import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -64,6 +62,10 @@ class SegmentationDataset(ABC):
     def source_of(self, index: int) -> str:
         """Where the mask of a sample comes from, for messages: a file's path."""
 
+    def picture_of(self, index: int) -> ReadableFile | None:  # noqa: ARG002
+        """The file that holds the picture of a sample, or none where the picture is made."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash of all that the split consists of: the same one means the same pictures and masks."""
@@ -89,21 +91,30 @@ class Pairs(Sequence[ImageMaskPair]):
         """
         if len(image_names) != len(mask_names):
             raise ValueError(f"{len(image_names)} pictures cannot be paired with {len(mask_names)} masks")
-        self._images, self._image_names = images, Names(image_names)
-        self._masks, self._mask_names = masks, Names(mask_names)
+        self._images, self.image_names = images, _compact(image_names)
+        self._masks, self._mask_names = masks, _compact(mask_names)
 
     def __len__(self) -> int:
-        return len(self._image_names)
+        return len(self.image_names)
 
     @overload
     def __getitem__(self, index: int) -> ImageMaskPair: ...
     @overload
     def __getitem__(self, index: slice) -> "Pairs": ...
     def __getitem__(self, index: int | slice) -> "ImageMaskPair | Pairs":
-        images, masks = self._image_names[index], self._mask_names[index]
+        images, masks = self.image_names[index], self._mask_names[index]
         if isinstance(images, str) and isinstance(masks, str):
             return ImageMaskPair(self._images.file(images), self._masks.file(masks))
         return Pairs(self._images, images, self._masks, masks)
+
+    def chosen(self, places: Sequence[int]) -> "Pairs":
+        """The pairs at some places, in that order."""
+        images, masks = (Names(names[place] for place in places) for names in (self.image_names, self._mask_names))
+        return Pairs(self._images, images, self._masks, masks)
+
+
+def _compact(names: Sequence[str]) -> Names:
+    return names if isinstance(names, Names) else Names(names)
 
 
 class PairedFiles(SegmentationDataset):
@@ -117,6 +128,7 @@ class PairedFiles(SegmentationDataset):
         pairs: Sequence[ImageMaskPair],
         values: Mapping[int, int] | None = None,
         read: Callable[[ReadableFile], Mask] = read_mask,
+        reading: str = "",
     ) -> None:
         """Take the files as they are; nothing is read yet.
 
@@ -127,6 +139,7 @@ class PairedFiles(SegmentationDataset):
             pairs: The files, in the order of the samples.
             values: What a value in the mask files means as class index (or ignore value); others mean themselves.
             read: How the mask files are read, where they are no pictures of indices.
+            reading: What that depends on beyond the files, for the fingerprint.
 
         Raises:
             DatasetError: If there are no pairs.
@@ -135,8 +148,8 @@ class PairedFiles(SegmentationDataset):
             raise DatasetError(f"The split {split} of {title} is empty: a picture and its mask were expected.")
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
         self.values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
-        self._names = Names(unique_stems([Path(str(pair.image)) for pair in pairs]))
-        self.read = read
+        self._names = _sample_names(pairs)
+        self.read, self._reading = read, reading
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -156,6 +169,10 @@ class PairedFiles(SegmentationDataset):
         """The path of the mask."""
         return str(self.pairs[index].mask)
 
+    def picture_of(self, index: int) -> ReadableFile:
+        """The file of the picture."""
+        return self.pairs[index].image
+
     def fingerprint(self) -> str:
         """SHA-256 over the names and the bytes of all files, and over what their values mean.
 
@@ -163,11 +180,23 @@ class PairedFiles(SegmentationDataset):
             DatasetError: If a file cannot be read.
         """
         digest = hashlib.sha256(repr((self.labels.names, sorted(self.values.items()))).encode())
+        digest.update(self._reading.encode())
         for pair in self.pairs:
             for file in pair:
                 digest.update(file.name.encode(errors="surrogateescape"))
                 digest.update(_digest_of(file))
         return digest.hexdigest()[:16]
+
+
+def _sample_names(pairs: Sequence[ImageMaskPair]) -> Names:
+    """The stems of the pictures; where some are the same, with what tells them apart."""
+    if isinstance(pairs, Pairs):  # without a path for each of a million
+        stems = Names(name.rpartition("/")[2].rpartition(".")[0] for name in pairs.image_names)
+    else:
+        stems = Names(pair.image.stem for pair in pairs)
+    if len(set(stems)) == len(stems):
+        return stems
+    return Names(unique_stems([Path(str(pair.image)) for pair in pairs]))
 
 
 def remap(mask: Mask, values: Mapping[int, int]) -> Mask:
@@ -219,6 +248,20 @@ def known_labels(labels: LabelSpace) -> str:
     return f"{span} and {labels.ignore_index} (ignore)"
 
 
+def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
+    """Refuse a mask that holds a label of no class.
+
+    Raises:
+        MaskError: It names the file, each stray value and its number of pixels.
+    """
+    strays = stray_labels(sample.mask, dataset.labels)
+    if strays:
+        raise MaskError(
+            f"{describe_strays(dataset.source_of(index), strays)}, but {dataset.title} knows only "
+            f"{known_labels(dataset.labels)}: correct the mask, or add the class to the data set."
+        )
+
+
 def pair_by_stem(images: FileTree, masks: FileTree, *, image_ending: str = "", mask_ending: str = "") -> Pairs:
     """Pair the pictures of one folder with the masks of another by their path without suffix.
 
@@ -236,21 +279,18 @@ def pair_by_stem(images: FileTree, masks: FileTree, *, image_ending: str = "", m
         DatasetError: If a picture has no mask, a mask no picture, or two files one name; pairs are never made by order.
     """
     image_names, mask_names = _sorted_by_stem(images, image_ending), _sorted_by_stem(masks, mask_ending)
-    image_stems = Names(_stem(name, image_ending) for name in image_names)
-    mask_stems = Names(_stem(name, mask_ending) for name in mask_names)
-    if image_stems != mask_stems:
-        has_image, has_mask = set(image_stems), set(mask_stems)
-        if lonely := sorted(has_image - has_mask):
-            first = image_names[list(image_stems).index(lonely[0])]
+    if not _same_stems(image_names, image_ending, mask_names, mask_ending):
+        image_of = {_stem(name, image_ending): name for name in image_names}
+        mask_of = {_stem(name, mask_ending): name for name in mask_names}
+        if lonely := sorted(image_of.keys() - mask_of.keys()):
             raise DatasetError(
-                f"{images.file(first)} has no mask: {masks.place}/{lonely[0]}{mask_ending}.png was expected"
-                f"{_and_others(lonely, 'picture')}. Add the mask or take the picture out."
+                f"{images.file(image_of[lonely[0]])} has no mask: {masks.place}/{lonely[0]}{mask_ending}.png was "
+                f"expected{_and_others(lonely, 'picture')}. Add the mask or take the picture out."
             )
-        lonely = sorted(has_mask - has_image)
-        first = mask_names[list(mask_stems).index(lonely[0])]
+        lonely = sorted(mask_of.keys() - image_of.keys())
         raise DatasetError(
-            f"{masks.file(first)} has no picture: one named {lonely[0]}{image_ending} was expected in {images.place}"
-            f"{_and_others(lonely, 'mask')}. Add the picture or take the mask out."
+            f"{masks.file(mask_of[lonely[0]])} has no picture: one named {lonely[0]}{image_ending} was expected in "
+            f"{images.place}{_and_others(lonely, 'mask')}. Add the picture or take the mask out."
         )
     return Pairs(images, image_names, masks, mask_names)
 
@@ -267,27 +307,39 @@ def require_equal_sizes(pair: ImageMaskPair) -> None:
         raise MaskError(_sizes_differ(pair, image_size, mask_size))
 
 
-def _sorted_by_stem(tree: FileTree, ending: str) -> Sequence[str]:
+def _sorted_by_stem(tree: FileTree, ending: str) -> Names:
     """The pictures below a place, sorted by their path without suffix and ending; no two have the same."""
     if not tree.has_folder(""):
         raise DatasetNotFoundError(f"There is no folder {tree.place}: pictures and masks were expected in two folders.")
-    names = sorted(name for name in tree.walk() if _is_picture(name, ending))
-    names.sort(key=lambda name: _stem(name, ending))
-    for one, next_one in itertools.pairwise(names):
-        if _stem(one, ending) == _stem(next_one, ending):
+    names = [name for name in tree.walk() if _is_picture(name, ending)]
+    names.sort(key=lambda name: (_stem(name, ending), name))
+    before = ""
+    for number, name in enumerate(names):
+        stem = _stem(name, ending)
+        if stem == before and number:
             raise DatasetError(
-                f"{tree.file(one)} and {tree.file(next_one)} have the same name: rename one, so that pairs are certain."
+                f"{tree.file(names[number - 1])} and {tree.file(name)} have the same name: rename one, so that pairs "
+                "are certain."
             )
-    return names
+        before = stem
+    return Names(names)
+
+
+def _same_stems(images: Names, image_ending: str, masks: Names, mask_ending: str) -> bool:
+    if len(images) != len(masks):
+        return False
+    pairs = zip(images, masks, strict=True)
+    return all(_stem(image, image_ending) == _stem(mask, mask_ending) for image, mask in pairs)
 
 
 def _is_picture(name: str, ending: str) -> bool:
-    path, suffix = posixpath.splitext(name)
-    return suffix.lower() in IMAGE_SUFFIXES and path.endswith(ending)
+    stem, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix}".lower() in IMAGE_SUFFIXES and stem.endswith(ending)
 
 
 def _stem(name: str, ending: str) -> str:
-    return posixpath.splitext(name)[0].removesuffix(ending)
+    """The path without suffix and ending; of a picture, whose name has both."""
+    return name[: name.rindex(".") - len(ending)]
 
 
 def _digest_of(file: ReadableFile) -> bytes:

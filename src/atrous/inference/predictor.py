@@ -14,8 +14,10 @@ from atrous.inference.label_map import label_map
 from atrous.labels import LabelSpace, Mask
 from atrous.networks.layers import ResizeMode, resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
+from atrous.progress import Progress
 from atrous.visualization import colorize, overlay
 from atrous.weights.checkpoint import load_checkpoint
+from atrous.weights.finding import find_model
 
 
 class Prediction:
@@ -107,12 +109,25 @@ class Predictor:
         return logits[0].float().cpu()
 
 
-def load(model: str | Path, *, device: torch.device | None = None, precision: Precision = "float32") -> Predictor:
+def load(
+    model: str | Path,
+    *,
+    device: torch.device | None = None,
+    precision: Precision = "float32",
+    progress: Progress | None = None,
+) -> Predictor:
     """Read a checkpoint and make it predict.
+
+    Args:
+        model: A path, a name that `atrous models` lists, or `hf://owner/model`; what is not here is fetched.
+        device: Where it computes; by default a GPU if there is one.
+        precision: The type of its arithmetic; the logits are float32 in any case.
+        progress: Shows a download.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or no checkpoint of atrous.
+        DownloadError: If it cannot be fetched.
     """
-    checkpoint = load_checkpoint(Path(model))
+    checkpoint = load_checkpoint(find_model(model, progress))
     info = checkpoint.info
     return Predictor(checkpoint.network, info.labels, name=info.name, device=device, precision=precision)

@@ -2,13 +2,12 @@
 
 from typing import Literal
 
-from torch import nn
-
 from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone
 from atrous.networks.decoders import KeepContext
 from atrous.networks.encoder import (
     EncoderConfig,
     build_auxiliary,
+    build_classifier,
     build_context,
     build_refinement,
     encoder_deviations,
@@ -32,7 +31,7 @@ def deeplab_v3(config: DeepLabV3Config, num_classes: int) -> SegmentationNetwork
         build_backbone(config.backbone, config.output_stride),
         context,
         KeepContext(),
-        nn.Conv2d(context.out_channels, num_classes, kernel_size=1),
+        build_classifier(config, context.out_channels, num_classes),
         refinement=build_refinement(config, num_classes),
         auxiliary=build_auxiliary(config, num_classes),
         resize=config.resize,

@@ -4,13 +4,13 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import nn
 
 from atrous.networks.backbones import build_backbone
 from atrous.networks.decoders import CoarseToFineDecoder, KeepContext, LowLevelDecoder
 from atrous.networks.encoder import (
     EncoderConfig,
     build_auxiliary,
+    build_classifier,
     build_context,
     build_refinement,
     encoder_deviations,
@@ -63,7 +63,7 @@ def deeplab_v3plus(config: DeepLabV3PlusConfig, num_classes: int) -> Segmentatio
         backbone,
         context,
         decoder,
-        nn.Conv2d(channels, num_classes, kernel_size=1),
+        build_classifier(config, channels, num_classes),
         refinement=build_refinement(config, num_classes),
         auxiliary=build_auxiliary(config, num_classes),
         resize=config.resize,

@@ -1,8 +1,9 @@
 """The encoder that DeepLabv3 and DeepLabv3+ share: a backbone, and the context of its deepest features."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from torch import nn
 
 from atrous.config import Config
 from atrous.networks.context import ASPP, PUBLISHED_CELL, CellBranch, DensePredictionCell, require_a_cell
@@ -39,10 +40,16 @@ class EncoderConfig(FamilyConfig):
     """Whether the 3x3 convolutions of context and decoder are atrous separable ones."""
     separable_norm: bool = True
     """Whether a separable convolution is normalized and rectified between its two steps."""
+    projection_kernel: Literal[1, 3] = 1
+    """Of the convolution that joins the branches of the ASPP: 1, or 3 as in mmsegmentation."""
     head_convolution: bool = False
     """Whether a 3x3 convolution follows the ASPP, as in torchvision and SMP."""
     cell: Annotated[tuple[CellBranch, ...], Field(max_length=64)] | None = None
     """A dense prediction cell in place of the ASPP, as a table of its branches; `rates` is then not used."""
+    cell_projections: bool = False
+    """Whether a 1x1 convolution follows each separable convolution of the cell, as in tonandr's port."""
+    classifier_kernel: Literal[1, 3] = 1
+    """Of the last convolution, to the classes; 3 in tonandr's port."""
     dropout: Fraction = 0.1
     """Share of the context's values that is dropped in training."""
     auxiliary: AuxiliaryHeadConfig | None = None
@@ -52,11 +59,14 @@ class EncoderConfig(FamilyConfig):
     @model_validator(mode="after")
     def _context_can_be_built(self) -> Self:
         if self.cell is None:
+            if self.cell_projections:
+                raise ValueError("`cell_projections` belong to a dense prediction cell: give `cell`, or leave them out")
             scaled_rates(self.rates, STATED_FOR, self.output_stride)
             return self
         require_a_cell(self.cell)
         cell_rates(self.cell, self.output_stride)
-        unused = [name for name in ("rates", "head_convolution") if getattr(self, name) != _default(name)]
+        of_aspp = ("rates", "projection_kernel", "head_convolution")
+        unused = [name for name in of_aspp if getattr(self, name) != _default(name)]
         if unused:
             raise ValueError(f"`cell` takes the place of the ASPP, so that {unused[0]} says nothing: leave one out")
         return self
@@ -101,6 +111,7 @@ def build_context(config: EncoderConfig) -> ASPP | DensePredictionCell:
             config.context_channels,
             separable=config.separable,
             norm_between=config.separable_norm,
+            projection_kernel=config.projection_kernel,
             head_convolution=config.head_convolution,
             dropout=config.dropout,
         )
@@ -111,6 +122,7 @@ def build_context(config: EncoderConfig) -> ASPP | DensePredictionCell:
         config.context_channels,
         separable=config.separable,
         norm_between=config.separable_norm,
+        project_branches=config.cell_projections,
         dropout=config.dropout,
         resize=config.resize,
     )
@@ -123,6 +135,12 @@ def build_auxiliary(config: EncoderConfig, num_classes: int) -> AuxiliaryHead | 
     channels = backbone_levels(config.backbone, config.output_stride).channels
     level = len(channels) - 1 - config.auxiliary.levels_before_deepest
     return AuxiliaryHead(channels[level], num_classes, level, config.auxiliary.weight)
+
+
+def build_classifier(config: EncoderConfig, channels: int, num_classes: int) -> nn.Conv2d:
+    """Return the convolution from so many channels to the classes."""
+    kernel = config.classifier_kernel
+    return nn.Conv2d(channels, num_classes, kernel, padding=kernel // 2)
 
 
 def build_refinement(config: EncoderConfig, num_classes: int) -> BoundaryRefinement | None:
@@ -146,8 +164,14 @@ def encoder_deviations(config: EncoderConfig) -> list[str]:
                 any(branch.op == "pyramid_pooling" for branch in config.cell or ()),
                 "pyramid pooling over a grid of cells, where the authors' code has windows of that share at stride 1",
             ),
+            (
+                config.cell_projections,
+                "a 1x1 convolution behind each branch of the cell, in the paper none",
+            ),
+            (config.classifier_kernel != 1, "a 3x3 convolution to the classes, in the papers 1x1"),
             (config.output_stride == 4, "output stride 4, where the papers have 8 and 16"),
             (config.context_channels != 256, f"{config.context_channels} context channels, where the papers have 256"),
+            (config.projection_kernel != 1, "a 3x3 convolution that joins the branches, in the papers 1x1"),
             (config.head_convolution, "a 3x3 convolution behind the ASPP, which the papers do not have"),
             (
                 config.separable and not config.separable_norm,

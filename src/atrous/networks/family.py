@@ -8,7 +8,13 @@ import torch
 from pydantic import Field, model_validator
 
 from atrous.config import Config
-from atrous.networks.backbones import BackboneConfig, ResNetConfig, build_backbone, require_output_stride
+from atrous.networks.backbones import (
+    BackboneConfig,
+    MobileNetV2Config,
+    ResNetConfig,
+    build_backbone,
+    require_output_stride,
+)
 from atrous.networks.layers import BatchNormConfig, ResizeMode
 from atrous.networks.padding import Padding
 from atrous.networks.segmentation import PixelScale, PixelScaleConfig
@@ -29,16 +35,24 @@ class FamilyConfig(Config):
     batch_norm: BatchNormConfig = BatchNormConfig()
     """How batch normalization runs, in the whole network."""
     padding: Padding = "symmetric"
-    """How the backbone pads where it strides: alike on both sides, or, for weights from TensorFlow, as its SAME does,
-    which puts the odd pixel of an even size at the bottom and right."""
+    """How the backbone pads where it strides: alike on both sides; for weights from TensorFlow, as its SAME does, which
+    puts the odd pixel of an even size at the bottom and right, everywhere, in the first convolution only, or, as
+    in Keras's MobileNet, there, and behind at any size in all others."""
     resize: ResizeMode = "half_pixel"
     """Where pixels lie on each other when features and logits are resized: as areas, or, for weights from elsewhere,
     corner pixel on corner pixel (align_corners) or first pixel on first pixel (asymmetric)."""
 
     @model_validator(mode="after")
     def _padding_is_ours(self) -> Self:
-        if self.padding == "same" and self.backbone.kind in ("timm", "vgg16"):
-            raise ValueError(f"`padding` same is not for a backbone of kind {self.backbone.kind}: take symmetric")
+        if self.padding != "symmetric" and self.backbone.kind in ("timm", "vgg16"):
+            raise ValueError(
+                f"`padding` {self.padding} is not for a backbone of kind {self.backbone.kind}: take symmetric"
+            )
+        ported = isinstance(self.backbone, MobileNetV2Config) and (
+            self.backbone.padded == "block" or not self.backbone.padded_stem
+        )
+        if self.padding != "symmetric" and ported:
+            raise ValueError("`padding` is TensorFlow's, `padded` and `padded_stem` are of other ports: take one")
         return self
 
     @model_validator(mode="after")

@@ -171,6 +171,7 @@ class ConvNormActivation(nn.Sequential):
         rate: Atrous rate, the distance of neighbouring taps in pixels.
         groups: Blocks of channels that do not mix; as many as channels is a depthwise convolution.
         activation: `nn.Identity` for none.
+        padded: Whether it is padded at all.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class ConvNormActivation(nn.Sequential):
         stride: int = 1,
         rate: int = 1,
         groups: int = 1,
+        padded: bool = True,
         activation: Activation = nn.ReLU,
     ) -> None:
         convolution_type = DepthwiseConv if groups == in_channels > 1 else Conv2d
@@ -190,7 +192,7 @@ class ConvNormActivation(nn.Sequential):
             out_channels,
             kernel_size,
             stride=stride,
-            padding=rate * (kernel_size // 2),
+            padding=rate * (kernel_size // 2) if padded else 0,
             dilation=rate,
             groups=groups,
             bias=False,

@@ -1,43 +1,53 @@
-"""Padding of what strides: alike on both sides, or as TensorFlow pads."""
+"""Padding of what strides: alike on both sides, or as TensorFlow and Keras pad."""
 
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Padding = Literal["symmetric", "same"]
+Padding = Literal["symmetric", "same", "same_stem", "same_stem_then_behind"]
+Rule = Literal["symmetric", "same", "behind"]
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that can pad as TensorFlow's SAME.
+    """A convolution that can pad as TensorFlow does.
 
     Attributes:
-        same: Whether it does; `padding` is then 0, as the input is padded before.
+        rule: How it pads; unless it is symmetric, `padding` is 0, as the input is padded before.
     """
 
-    same = False
+    rule: Rule = "symmetric"
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve [B, C, H, W]."""
-        return super().forward(pad_same(x, self.kernel_size, self.stride) if self.same else x)
+        return super().forward(padded(x, self.rule, self.kernel_size, self.stride))
 
 
 class MaxPool2d(nn.MaxPool2d):
-    """A pool of maxima that can pad as TensorFlow's SAME.
+    """A pool of maxima that can pad as TensorFlow does.
 
     Attributes:
-        same: Whether it does; `padding` is then 0, as the input is padded before.
+        rule: How it pads; unless it is symmetric, `padding` is 0, as the input is padded before.
     """
 
-    same = False
+    rule: Rule = "symmetric"
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool [B, C, H, W]."""
-        if self.same:
-            kernel, stride = nn.modules.utils._pair(self.kernel_size), nn.modules.utils._pair(self.stride)
-            x = pad_same(x, kernel, stride, value=float("-inf"))
-        pooled: Tensor = super().forward(x)
+        kernel, stride = nn.modules.utils._pair(self.kernel_size), nn.modules.utils._pair(self.stride)
+        pooled: Tensor = super().forward(padded(x, self.rule, kernel, stride, value=float("-inf")))
         return pooled
+
+
+def padded(x: Tensor, rule: Rule, kernel: tuple[int, ...], stride: tuple[int, ...], value: float = 0.0) -> Tensor:
+    """Return [B, C, H, W] as `rule` pads it; what pads symmetrically does so by itself."""
+    match rule:
+        case "symmetric":
+            return x
+        case "same":
+            return pad_same(x, kernel, stride, value)
+        case "behind":
+            return F.pad(x, (0, kernel[1] - stride[1], 0, kernel[0] - stride[0]), value=value)
 
 
 def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], value: float = 0.0) -> Tensor:
@@ -61,14 +71,17 @@ def apply_padding(backbone: nn.Module, padding: Padding) -> None:
     """
     if padding == "symmetric":
         return
-    for name, module in backbone.named_modules():
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d) and _strides(module):
-            if not isinstance(module, Conv2d | MaxPool2d):
-                raise ValueError(f"`padding` same is for backbones of atrous, but {name} comes from another library")
-            module.same = True
-            module.padding = (0, 0) if isinstance(module, Conv2d) else 0
+    striding = [(name, module) for name, module in backbone.named_modules() if _strides(module)]
+    for name, module in striding[:1] if padding == "same_stem" else striding:
+        if not isinstance(module, Conv2d | MaxPool2d):
+            raise ValueError(f"`padding` {padding} is for backbones of atrous, but {name} comes from another library")
+        first = module is striding[0][1]
+        module.rule = "behind" if padding == "same_stem_then_behind" and not first else "same"
+        module.padding = (0, 0) if isinstance(module, Conv2d) else 0
 
 
-def _strides(module: nn.Conv2d | nn.MaxPool2d) -> bool:
+def _strides(module: nn.Module) -> bool:
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d):
+        return False
     stride = module.stride
     return max(stride if isinstance(stride, tuple) else (stride,)) > 1

@@ -14,6 +14,7 @@ from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
 from atrous.training.optimizer import OptimizerConfig
 from atrous.training.schedule import PolyConfig, ScheduleConfig
+from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
 Count = Annotated[int, Field(ge=1)]
@@ -40,10 +41,15 @@ class TrainingConfig(Config):
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that read and augment; they change nothing but the speed."""
+    cache_gigabytes: Annotated[float, Field(ge=0, le=1024)] = 1.0
+    """How much memory may keep decoded training pictures, so that their files are read once; 0 for none. What a small
+    data set does not need is not taken."""
+    cache_folder: Path | None = None
+    """Where they are kept in a file instead, which vanishes with the run."""
     freeze_backbone: bool = False
     """Train only what is not backbone; its weights and the statistics of its norms stay as they are."""
-    start_from: Path | None = None
-    """A checkpoint whose weights the training starts from, such as one that `atrous import` wrote; its network is the
+    start_from: str | None = None
+    """A checkpoint whose weights the training starts from, or a name that `atrous models` lists; its network is the
     one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
@@ -81,7 +87,7 @@ def _with_network(content: dict[str, Any]) -> dict[str, Any]:
     start = training.get("start_from") if isinstance(training, dict) else None
     if content.get("network") is not None or not isinstance(start, str):
         return content
-    return {**content, "network": network_of(Path(start)).model_dump(mode="json")}
+    return {**content, "network": network_of(find_model(start)).model_dump(mode="json")}
 
 
 def recipe_text(recipe: Recipe) -> str:

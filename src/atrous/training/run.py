@@ -9,6 +9,7 @@ import torch
 
 import atrous
 from atrous.data import open_split
+from atrous.data.cache import CachedDataset
 from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
@@ -23,6 +24,7 @@ from atrous.training.run_folder import RunFolder
 from atrous.training.state import RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
+from atrous.weights.finding import find_model
 from atrous.weights.starting import calibrate_norms, start_from
 
 CALIBRATION_PICTURES = 16
@@ -99,7 +101,7 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     path = recipe.training.start_from
     if path is None:
         return None
-    start, words = start_from(network, recipe.network, split.labels, path)
+    start, words = start_from(network, recipe.network, split.labels, find_model(path))
     if start.folded:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
         images = (torch.from_numpy(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
@@ -110,9 +112,12 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
 
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Open the splits train and val, and read all of their files once if the recipe says so."""
+    plan = recipe.training
     splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    if plan.cache_gigabytes:  # the check below fills it
+        splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
-    if recipe.training.check_first:
+    if plan.check_first:
         for split in splits:
             check_samples(split, progress)
     return splits

@@ -9,7 +9,7 @@ from torch import Tensor
 from atrous.errors import CheckpointError
 from atrous.networks import DeepLabV1Config, DeepLabV2Config, NetworkConfig, VGG16Config
 from atrous.weights.formats.caffemodel import CaffeLayer
-from atrous.weights.pytorch.ports import CAFFE_PIXELS
+from atrous.weights.known_pixels import CAFFE_PIXELS
 from atrous.weights.renaming import Given, Layout, Source, layout_of, renamed
 
 OTHER_SCALES = ("_res075", "_res05", "_res0.75", "_res0.5")

@@ -3,8 +3,14 @@
 from collections.abc import Callable
 
 from atrous.errors import CheckpointError
-from atrous.weights.pytorch.ports import jfzhang95_layout, kazuto1011_layout, smp_layout, vainf_layout
+from atrous.weights.pytorch.jfzhang95 import jfzhang95_layout
+from atrous.weights.pytorch.kazuto1011 import kazuto1011_layout
+from atrous.weights.pytorch.mmsegmentation import mmsegmentation_layout
+from atrous.weights.pytorch.smp import smp_layout
+from atrous.weights.pytorch.timm import timm_layout
 from atrous.weights.pytorch.torchvision import torchvision_layout
+from atrous.weights.pytorch.transformers import transformers_layout
+from atrous.weights.pytorch.vainf import vainf_layout
 from atrous.weights.renaming import Given, Layout
 
 _LAYOUTS: dict[str, Callable[[Given], Layout | None]] = {
@@ -13,6 +19,9 @@ _LAYOUTS: dict[str, Callable[[Given], Layout | None]] = {
     "vainf": vainf_layout,
     "jfzhang95": jfzhang95_layout,
     "kazuto1011": kazuto1011_layout,
+    "mmsegmentation": mmsegmentation_layout,
+    "timm": timm_layout,
+    "transformers": transformers_layout,
 }
 """By the names that `--to` has."""
 
@@ -33,5 +42,6 @@ def pytorch_layout(given: Given, source: str) -> Layout:
     first = ", ".join(sorted(given)[:3])
     raise CheckpointError(
         f"{source} has the names of no library that is known here ({first}, ...): there are torchvision, "
-        "segmentation-models-pytorch, VainF, jfzhang95 and giovanniguidi, and kazuto1011."
+        "segmentation-models-pytorch, VainF, jfzhang95 and giovanniguidi, kazuto1011, mmsegmentation, timm and "
+        "transformers; any other file is read as the network that you name with --network."
     )

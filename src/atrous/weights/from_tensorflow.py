@@ -6,6 +6,7 @@ import torch
 
 from atrous.errors import CheckpointError
 from atrous.networks import (
+    PUBLISHED_CELL,
     BackboneConfig,
     DeepLabV3Config,
     DeepLabV3PlusConfig,
@@ -17,8 +18,9 @@ from atrous.networks import (
     XceptionConfig,
     build_network,
 )
-from atrous.networks.backbones.mobilenet_v2 import scaled_channels
+from atrous.networks.backbones.mobilenet_v2 import scaled_channels, width_of
 from atrous.networks.segmentation import PixelScaleConfig
+from atrous.weights.known_pixels import TENSORFLOW_PIXELS
 from atrous.weights.renaming import (
     Given,
     Layout,
@@ -33,11 +35,14 @@ from atrous.weights.renaming import (
 Place = Callable[[str], str]
 """Takes the place of one of our convolutions, or norms, to the scope of theirs."""
 
-SIGNED_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 MEAN_PIXELS = PixelScaleConfig(mean=(123.15 / 255, 115.9 / 255, 103.06 / 255), std=(1 / 255, 1 / 255, 1 / 255))
 """What research/deeplab subtracts from 0..255 for its ResNets."""
 
 HEAD_EPSILON = 1e-5
+CELL = "meta_architecture"
+"""The scope of the dense prediction cell."""
+IMAGENET_CLASSES = 1000
+"""Of a classifier whose own layer is not in the file; it is then reported as missing."""
 SLOTS = ("/Momentum", "/Adam", "/Adam_1", "/RMSProp", "/RMSProp_1", "/ExponentialMovingAverage")
 COUNTERS = {"global_step", "_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter"}
 MOBILENET_V2_LEVELS = (3, 3, 7, 4)
@@ -88,9 +93,14 @@ def _backbone(root: str, given: Given) -> tuple[BackboneConfig, Place, float]:
 
 
 def _mobilenet_v2_config(root: str, given: Given) -> MobileNetV2Config:
-    width = given[f"{root}/Conv/weights"].shape[3] / 32
-    narrow = given[f"{root}/expanded_conv_1/project/weights"].shape[3]
+    stem, narrow, deepest = (
+        given[f"{root}/{name}/weights"].shape[3]
+        for name in ("Conv", "expanded_conv_1/project", "expanded_conv_16/project")
+    )
+    width = width_of(stem, deepest)
     divisor = 8 if scaled_channels(24, width) == narrow else 1
+    if divisor == 1:
+        width = width_of(stem, deepest, divisor)
     level = "block"
     low_level = given.get("decoder/feature_projection0/weights")
     if low_level is not None and low_level.shape[2] != narrow:
@@ -99,20 +109,25 @@ def _mobilenet_v2_config(root: str, given: Given) -> MobileNetV2Config:
 
 
 def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, place: Place, epsilon: float) -> Layout:
-    if "image_pooling/weights" not in given or "concat_projection/weights" not in given:
+    has_cell = f"{CELL}/concat_projection/weights" in given
+    if not has_cell and ("image_pooling/weights" not in given or "concat_projection/weights" not in given):
         raise CheckpointError("the checkpoint has no image pooling: another head than that of DeepLab v3 and v3+")
+    if has_cell and f"{CELL}/branch{len(PUBLISHED_CELL)}_depthwise/depthwise_weights" in given:
+        raise CheckpointError("the checkpoint has another dense prediction cell than the published one")
     count = sum(f"aspp{number}{kind}" in given for number in range(1, 9) for kind in ("/weights", "_pointwise/weights"))
-    channels = given["concat_projection/weights"].shape[3]
+    channels = given[f"{CELL}/concat_projection/weights" if has_cell else "concat_projection/weights"].shape[3]
     plus = "decoder/feature_projection0/weights" in given
-    separable = any("aspp" in name or "decoder_conv" in name for name in given if name.endswith("depthwise_weights"))
+    separable = any(
+        part in name for part in ("aspp", "decoder_conv", CELL) for name in given if name.endswith("depthwise_weights")
+    )
     choices = {
         "backbone": backbone,
-        "rates": tuple(6 * (number + 1) for number in range(count)),
+        **({"cell": PUBLISHED_CELL} if has_cell else {"rates": tuple(6 * (number + 1) for number in range(count))}),
         "context_channels": channels,
         "separable": separable,
         "padding": "same" if isinstance(backbone, MobileNetV2Config) else "symmetric",
         "resize": "align_corners",
-        "pixels": MEAN_PIXELS if isinstance(backbone, ResNetConfig) else SIGNED_PIXELS,
+        "pixels": MEAN_PIXELS if isinstance(backbone, ResNetConfig) else TENSORFLOW_PIXELS,
     }
     config: NetworkConfig
     if plus:
@@ -132,11 +147,13 @@ def _deeplab(given: Given, ignored: frozenset[str], backbone: BackboneConfig, pl
 
     def scope(ours: str) -> str:
         part, _, inner = ours.partition(".")
+        if part == "context" and has_cell:
+            return f"{CELL}/{_cell(inner)}"
         return place(inner) if part == "backbone" else _head(part, inner)
 
     def source(ours: str) -> Source | None:
         found = _source(network, ours, scope, epsilon)
-        if ours == "context.projection.convolution.weight" and found is not None:
+        if ours == "context.projection.convolution.weight" and found is not None and not has_cell:
             groups = [given["image_pooling/weights"].shape[3], *[channels] * (count + 1)]
             return reordered(found, groups, (*range(1, count + 2), 0))  # theirs begins with the mean of the image
         return found
@@ -151,14 +168,12 @@ def _classifier(
     root: str, given: Given, ignored: frozenset[str], backbone: BackboneConfig, place: Place, epsilon: float
 ) -> Layout:
     logits = next((name for name in given if "ogits/" in name and name.endswith("weights")), None)
-    if logits is None:
-        raise CheckpointError(f"the checkpoint of {root} has neither the logits of a DeepLab nor those of a classifier")
     hidden = given.get(f"{root}/Conv_1/weights")
     config = ImageClassifierConfig(
         backbone=backbone,
         hidden_channels=None if hidden is None else hidden.shape[3],
         padding="symmetric" if isinstance(backbone, XceptionConfig | ResNetConfig) else "same",
-        pixels=MEAN_PIXELS if isinstance(backbone, ResNetConfig) else SIGNED_PIXELS,
+        pixels=MEAN_PIXELS if isinstance(backbone, ResNetConfig) else TENSORFLOW_PIXELS,
     )
 
     network = _built(config)
@@ -171,12 +186,13 @@ def _classifier(
             case "context":
                 return f"{root}/Conv_1"
             case _:
-                return logits.removesuffix("/weights")
+                return (logits or "logits/weights").removesuffix("/weights")
 
     def source(ours: str) -> Source | None:
         return _source(network, ours, scope, epsilon)
 
-    return layout_of("slim", config, given[logits].shape[-1], source, ignored=ignored)
+    num_classes = IMAGENET_CLASSES if logits is None else given[logits].shape[-1]
+    return layout_of("slim", config, num_classes, source, ignored=ignored)
 
 
 def _source(network: torch.nn.Module, ours: str, scope: Place, epsilon: float) -> Source | None:
@@ -231,6 +247,12 @@ def _head(part: str, place: str) -> str:
             return f"aspp{int(rest[0]) + 1}{_step(rest)}"
         case _:
             return f"decoder/decoder_conv{rest[0]}{_step(rest)}"
+
+
+def _cell(place: str) -> str:
+    """The scope of a part of the dense prediction cell."""
+    part, *rest = place.split(".")
+    return f"branch{rest[0]}{_step(rest)}" if part == "branches" else "concat_projection"
 
 
 def _step(rest: list[str]) -> str:

@@ -11,34 +11,38 @@ import torch
 from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.files import write_text
 from atrous.labels import LabelSpace
-from atrous.networks import build_network
+from atrous.networks import NetworkConfig, build_network
 from atrous.networks.segmentation import PixelScaleConfig
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.formats.bundle import index_of, read_tensorflow_checkpoint
 from atrous.weights.formats.caffemodel import read_caffemodel
 from atrous.weights.formats.graphdef import read_graph_def
+from atrous.weights.formats.keras_h5 import is_hdf5, read_keras_h5
 from atrous.weights.formats.onnx import read_onnx
 from atrous.weights.formats.operators import OperatorGraph
+from atrous.weights.formats.single_file import is_single_file, read_single_file
 from atrous.weights.formats.tflite import read_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from atrous.weights.from_caffe import caffe_layout, caffe_tensors
 from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
-from atrous.weights.from_graph import from_graph
+from atrous.weights.from_graph import from_graph, pads_ambiguously
+from atrous.weights.from_keras import keras_layout, keras_tensors
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
 from atrous.weights.from_pytorch import pytorch_layout
 from atrous.weights.from_tensorflow import tensorflow_layout
 from atrous.weights.from_tflite import tflite_layers, tflite_pixels
 from atrous.weights.graphs.layers import Graph
 from atrous.weights.known_labels import unnamed_labels
+from atrous.weights.known_pixels import TENSORFLOW_PIXELS
 from atrous.weights.parity import Imported, ParityReport, describe_facts
+from atrous.weights.pytorch.by_shape import layout_by_shape
 from atrous.weights.renaming import Layout, fill
 
-Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe"]
+Kind = Literal["tflite", "frozen-graph", "onnx", "pytorch", "tensorflow", "caffe", "keras"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-TENSORFLOW_PIXELS = PixelScaleConfig(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-"""-1..1, as all of TensorFlow's MobileNets and Xceptions want it."""
 UNDERSTOOD_BY_NOBODY = (
     ArithmeticError,
     AssertionError,
@@ -58,14 +62,17 @@ def import_weights(
     path: Path | str,
     kind: Kind | None = None,
     *,
+    network: NetworkConfig | None = None,
     labels: LabelSpace | None = None,
     allow_partial: Sequence[str] = (),
 ) -> Imported:
     """Read weights of another ecosystem.
 
     Args:
-        path: A .tflite, .pb, .onnx, .pth, .pt, .bin or .safetensors file.
+        path: A .tflite, .pb, .onnx, .pth, .pt, .bin, .safetensors, .caffemodel, .ckpt.index or .h5 file.
         kind: Whose file it is; by default it is recognised by its content.
+        network: What a state dict of PyTorch is, whose names are of no known library; its tensors are then matched by
+            shape and order.
         labels: The classes, where the file does not name them.
         allow_partial: Patterns such as `aux_classifier.*` of tensors that may be left over or missing.
 
@@ -76,7 +83,10 @@ def import_weights(
         CheckpointError: If the file is damaged or hostile, no network of the family, or does not fit wholly.
     """
     path = Path(path)
-    match kind or recognized(path):
+    kind = kind or recognized(path)
+    if network is not None and kind != "pytorch":
+        raise CheckpointError(f"{path} is of kind {kind}, whose network is read from the file: leave `network` out.")
+    match kind:
         case "tflite":
             found = _from_graph(path, "tflite", read_tflite, tflite_layers, tflite_pixels)
         case "frozen-graph":
@@ -85,10 +95,19 @@ def import_weights(
             found = _from_graph(path, "ONNX", read_onnx, onnx_layers, onnx_pixels)
         case "pytorch":
             file = read_torch_file(path)
-            found = _from_tensors(path, file.tensors, pytorch_layout(file.tensors, str(path)), file.notes)
+            layout = (
+                pytorch_layout(file.tensors, str(path))
+                if network is None
+                else layout_by_shape(file.tensors, network, str(path), labels.num_classes if labels else None)
+            )
+            found = _from_tensors(path, file.tensors, layout, file.notes)._replace(labels=file.labels)
         case "tensorflow":
-            variables = {n: torch.from_numpy(np.array(v)) for n, v in read_tensorflow_checkpoint(path).items()}
+            read = read_single_file if is_single_file(path) else read_tensorflow_checkpoint
+            variables = {name: torch.from_numpy(np.array(value)) for name, value in read(path).items()}
             found = _from_tensors(path, variables, tensorflow_layout(variables, str(path)))
+        case "keras":
+            tensors = keras_tensors(read_keras_h5(path))
+            found = _from_tensors(path, tensors, keras_layout(tensors, str(path)))
         case "caffe":
             layers = read_caffemodel(path)
             found = _from_tensors(path, caffe_tensors(layers), caffe_layout(layers, str(path)))
@@ -120,12 +139,29 @@ def save_imported(imported: Imported, path: Path, name: str) -> None:
     save_checkpoint(path, network, info)
 
 
+def save_with_report(imported: Imported, path: Path, name: str) -> Path:
+    """Write what was imported as a checkpoint, and beside it the report of every tensor, as JSON.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    report = path.with_suffix(".import.json")
+    write_text(report, imported.report.model_dump_json(indent=1))
+    save_imported(imported, path, name)
+    return report
+
+
 def recognized(path: Path) -> Kind:
     """Return whose file it is, by its first bytes and not by its name.
 
     Raises:
         CheckpointError: If it is none that is known.
     """
+    if is_single_file(path):
+        return "tensorflow"
     if path.name.endswith(".index") or ".data-" in path.name or path.with_name(f"{path.name}.index").is_file():
         return "tensorflow"
     try:
@@ -135,6 +171,8 @@ def recognized(path: Path) -> Kind:
         raise CheckpointError(f"There is no file {path}.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): give a file of weights.") from None
+    if is_hdf5(path):
+        return "keras"
     if head[4:8] == b"TFL3":
         return "tflite"
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80" or head[8:9] == b"{":  # zip, pickle, safetensors
@@ -176,6 +214,11 @@ def _from_graph(
     if graph.quantization:
         notes += (
             "its weights were quantised; here they are the real numbers that they stand for, and activations real",
+        )
+    if pads_ambiguously(layers):
+        notes += (
+            "some of its layers pad alike on both sides and others as TensorFlow's SAME, the same at odd sizes alone: "
+            "taken alike on both sides; at even sizes it may answer otherwise than where it was made",
         )
     if all(layer.norm is None for layer in layers.layers):
         notes += (

@@ -8,6 +8,7 @@ from torch import Tensor
 from atrous.config import Config
 from atrous.labels import LabelSpace
 from atrous.networks import NetworkConfig
+from atrous.networks.padding import Padding
 
 
 class Match(Config):
@@ -61,7 +62,7 @@ def describe_facts(config: NetworkConfig) -> dict[str, str]:
     norm, pixels = config.batch_norm, config.pixels
     facts = {
         "output stride": str(config.output_stride),
-        "padding": {"same": "SAME of TensorFlow where it strides", "symmetric": "symmetric"}[config.padding],
+        "padding": _PADDINGS[config.padding],
         "resize": config.resize,
         "pixels": f"{pixels.order}, mean {_listed(pixels.mean)}, std {_listed(pixels.std)}, of 0..1",
         "batch norm epsilon": "of the backbone" if norm.epsilon is None else f"{norm.epsilon:g}",
@@ -73,3 +74,11 @@ def describe_facts(config: NetworkConfig) -> dict[str, str]:
 
 def _listed(values: tuple[float, ...]) -> str:
     return "/".join(f"{value:.4g}" for value in values)
+
+
+_PADDINGS: dict[Padding, str] = {
+    "symmetric": "symmetric",
+    "same": "SAME of TensorFlow where it strides",
+    "same_stem": "SAME of TensorFlow in the first convolution, else symmetric",
+    "same_stem_then_behind": "SAME of TensorFlow in the first convolution, then at the bottom and right at any size",
+}

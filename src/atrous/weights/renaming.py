@@ -72,7 +72,9 @@ def layout_of(
         theirs = name(ours) if ours not in PIXELS else None
         if theirs is not None:
             sources[ours] = renamed(theirs) if isinstance(theirs, str) else theirs
-    counters = frozenset(source.names[0] for ours, source in sources.items() if ours.endswith(COUNTER))
+    counters = frozenset(
+        theirs for ours, source in sources.items() if ours.endswith(COUNTER) for theirs in source.names
+    )
     return Layout(ecosystem, config, num_classes, sources, ignored | counters, notes)
 
 
@@ -153,6 +155,25 @@ def depthwise_hwim(name: str) -> Source:
 def linear(name: str) -> Source:
     """The weights [out, in] of a linear layer, as a 1x1 convolution."""
     return Source((name,), "as a 1x1 convolution", lambda t: t[0][:, :, None, None], lambda ours: (ours[:, :, 0, 0],))
+
+
+def zeros(count: int) -> Source:
+    """A bias of ours that they do not have."""
+    return Source((), "zero, as theirs has none", lambda _: torch.zeros(count), lambda _: ())
+
+
+def shifted(name: str, amount: float) -> Source:
+    """A tensor to whose values a number is added, such as the difference of two epsilons to variances."""
+    return Source((name,), f"{amount:g} added", lambda t: t[0] + amount, lambda ours: (ours - amount,))
+
+
+def halves_exchanged(name: str) -> Source:
+    """A kernel whose first half of the input channels is our second one."""
+
+    def exchanged(kernel: Tensor) -> Tensor:
+        return torch.cat(kernel.chunk(2, dim=1)[::-1], dim=1)
+
+    return Source((name,), "input channels reordered", lambda t: exchanged(t[0]), lambda ours: (exchanged(ours),))
 
 
 def reordered(source: Source, groups: Sequence[int], order: Sequence[int]) -> Source:

@@ -14,8 +14,14 @@ from atrous.files import replacing
 from atrous.networks import NetworkConfig
 from atrous.weights.checkpoint import Checkpoint
 from atrous.weights.from_pytorch import pytorch_layout
-from atrous.weights.pytorch.ports import jfzhang95_names, kazuto1011_names, smp_names, vainf_names
+from atrous.weights.pytorch.jfzhang95 import jfzhang95_names
+from atrous.weights.pytorch.kazuto1011 import kazuto1011_names
+from atrous.weights.pytorch.mmsegmentation import mmsegmentation_names
+from atrous.weights.pytorch.smp import smp_names
+from atrous.weights.pytorch.timm import timm_names
 from atrous.weights.pytorch.torchvision import torchvision_names
+from atrous.weights.pytorch.transformers import transformers_names
+from atrous.weights.pytorch.vainf import vainf_names
 from atrous.weights.renaming import Namer, layout_of, spread
 
 _NAMES: dict[str, Callable[[NetworkConfig], Namer | None]] = {
@@ -24,6 +30,9 @@ _NAMES: dict[str, Callable[[NetworkConfig], Namer | None]] = {
     "vainf": vainf_names,
     "jfzhang95": jfzhang95_names,
     "kazuto1011": kazuto1011_names,
+    "mmsegmentation": mmsegmentation_names,
+    "timm": timm_names,
+    "transformers": transformers_names,
 }
 LIBRARIES = tuple(_NAMES)
 

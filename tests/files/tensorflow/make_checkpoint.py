@@ -1,4 +1,4 @@
-"""Write the small checkpoint beside this file, with TensorFlow itself: pip install tensorflow, then run this.
+"""Write the small checkpoints beside this file, with TensorFlow itself: pip install tensorflow, then run this.
 
 The values are those of `expected` in tests/weights/formats/test_bundle.py: each variable counts up from its number.
 """
@@ -29,6 +29,12 @@ def main() -> None:
         session.run(tf.compat.v1.global_variables_initializer())
         saver = tf.compat.v1.train.Saver()
         saver.save(session, str(Path(__file__).parent / "model.ckpt"), write_meta_graph=False, write_state=False)
+        tf.compat.v1.get_variable("half", initializer=tf.constant([0.5, -2, 1e-3], tf.float16))
+        tf.compat.v1.get_variable("double", initializer=tf.constant([0.5, 1 / 3], tf.float64))
+        tf.compat.v1.get_variable("whole", initializer=tf.constant([[-1, 2], [3, 4]], tf.int32))
+        session.run(tf.compat.v1.global_variables_initializer())
+        saver = tf.compat.v1.train.Saver(write_version=tf.compat.v1.train.SaverDef.V1)
+        saver.save(session, str(Path(__file__).parent / "single.ckpt"), write_meta_graph=False, write_state=False)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,10 @@ def test_a_picture_may_have_any_number_of_bands(config: BackboneConfig) -> None:
         ({"kind": "resnet", "depth": 18, "stride_in": "1x1"}, "the blocks of depth 18 have no 1x1 .* take `stride_in`"),
         ({"kind": "resnet", "multi_grid": [1, 2]}, "`multi_grid` has 2 numbers, but .* depth 50 has 3 units"),
         ({"kind": "resnet", "depth": 34, "multi_grid": [1, 0, 1]}, ".*`multi_grid.1`: .*greater than or equal to 1"),
-        ({"kind": "resnet", "stem": "beta"}, ".*stem`: input should be 'torchvision', 'caffe' or 'deeplab'"),
+        (
+            {"kind": "resnet", "stem": "beta"},
+            ".*stem`: input should be 'torchvision', 'caffe', 'deeplab' or 'resnet_c'",
+        ),
         ({"kind": "xception", "depth": 66}, ".*depth`: input should be 41, 65 or 71"),
         ({"kind": "xception", "multi_grid": [1, 2]}, ".*multi_grid"),
         ({"kind": "drn", "variant": "D-56"}, ".*variant`: input should be 'C-26', 'C-42', 'C-58', 'D-22', 'D-38'"),

@@ -76,21 +76,21 @@ class VainF(nn.Module):
 class JFZhang95(nn.Module):
     """pytorch-deeplab-xception on ResNet-101 at output stride 16, with multi-grid 1, 2, 4."""
 
+    rates = (1, 6, 12, 18)
+
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.backbone = torchvision_resnet(101, lose=[False, False, True])
-        for unit, rate in zip(self.backbone.layer4, (2, 4, 8), strict=True):  # type: ignore[arg-type]
-            unit.conv2.dilation = unit.conv2.padding = (rate, rate)
+        self.backbone, low_channels, deep_channels = self.make_backbone()
         self.aspp = nn.Module()
-        for number, rate in enumerate((1, 6, 12, 18), start=1):
+        for number, rate in enumerate(self.rates, start=1):
             branch = nn.Module()
             kernel = 1 if number == 1 else 3
-            branch.atrous_conv, branch.bn = conv_norm(2048, 256, kernel, rate if kernel == 3 else 1)[:2]
+            branch.atrous_conv, branch.bn = conv_norm(deep_channels, 256, kernel, rate if kernel == 3 else 1)[:2]
             setattr(self.aspp, f"aspp{number}", branch)
-        self.aspp.global_avg_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_norm(2048, 256))
+        self.aspp.global_avg_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_norm(deep_channels, 256))
         self.aspp.conv1, self.aspp.bn1 = conv_norm(1280, 256)[:2]
         self.decoder = nn.Module()
-        self.decoder.conv1, self.decoder.bn1 = conv_norm(256, 48)[:2]
+        self.decoder.conv1, self.decoder.bn1 = conv_norm(low_channels, 48)[:2]
         self.decoder.last_conv = nn.Sequential(
             *conv_norm(304, 256, 3),
             nn.Dropout(0.5),
@@ -99,8 +99,17 @@ class JFZhang95(nn.Module):
             nn.Conv2d(256, num_classes, 1),
         )
 
+    def make_backbone(self) -> tuple[nn.Module, int, int]:
+        backbone = torchvision_resnet(101, lose=[False, False, True])
+        for unit, rate in zip(backbone.layer4, (2, 4, 8), strict=True):  # type: ignore[arg-type]
+            unit.conv2.dilation = unit.conv2.padding = (rate, rate)
+        return backbone, 256, 2048
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        return resnet_features(self.backbone, image)
+
     def forward(self, image: Tensor) -> Tensor:
-        fine, deep = resnet_features(self.backbone, image)
+        fine, deep = self.features(image)
         pyramid: Any = self.aspp
         branches = [getattr(pyramid, f"aspp{number}") for number in range(1, 5)]
         found = [F.relu(branch.bn(branch.atrous_conv(deep))) for branch in branches]

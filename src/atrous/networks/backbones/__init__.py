@@ -94,7 +94,10 @@ def require_output_stride(config: BackboneConfig, output_stride: int) -> None:
 
 def _require_known_output_stride(config: BackboneConfig, output_stride: int) -> None:
     # A DRN was made for 8: it has no stride that could be put back. All others reach 4 by losing one more stride.
-    known = (4, 8) if isinstance(config, DRNConfig) else (4, 8, 16, 32)
+    coarsest = 8 if isinstance(config, DRNConfig) else 32
+    if isinstance(config, MobileNetV2Config):
+        coarsest = 2 ** (config.levels + 1)
+    known = tuple(stride for stride in (4, 8, 16, 32) if stride <= coarsest)
     if output_stride not in known:
         listed = f"{', '.join(map(str, known[:-1]))} or {known[-1]}"
         raise ValueError(f"a backbone of kind {config.kind} has no output stride {output_stride}: take {listed}")

@@ -15,7 +15,7 @@ from atrous.networks.layers import ConvNormActivation
 from atrous.networks.padding import MaxPool2d
 
 Depth = Literal[18, 34, 50, 101, 152]
-Stem = Literal["torchvision", "caffe", "deeplab"]
+Stem = Literal["torchvision", "caffe", "deeplab", "resnet_c"]
 StrideIn = Literal["3x3", "1x1"]
 StrideUnit = Literal["first", "last"]
 LostStride = Literal["keeps_rate", "doubles_rate"]
@@ -30,7 +30,8 @@ class ResNetConfig(Config):
     """Layers with weights in the classification network: 18, 34, 50, 101 or 152."""
     stem: Stem = "torchvision"
     """How it begins: torchvision's 7x7 convolution, the same with Caffe's pool that rounds sizes up, or the three 3x3
-    convolutions of DeepLab's code, also called "beta"."""
+    convolutions of DeepLab's code, also called "beta", or those with half the channels of ResNet-C (He et al. 2018,
+    arXiv:1812.01187, section 4.1), as in mmsegmentation."""
     stride_in: StrideIn = "3x3"
     """Which convolution of a bottleneck strides: the 3x3 as in torchvision, or the first 1x1 as in the paper and in
     Caffe, and so in DeepLab v2."""
@@ -194,13 +195,14 @@ def _unit_stride(unit: StrideUnit, stage: int, index: int, count: int) -> int:
 
 def _stem(stem: Stem, in_channels: int) -> tuple[nn.Sequential, int]:
     """Return the layers before the pool, at stride 2, and their channels."""
-    if stem == "deeplab":
+    if stem in ("deeplab", "resnet_c"):
+        width = 64 if stem == "deeplab" else 32
         layers = nn.Sequential(
-            ConvNormActivation(in_channels, 64, 3, stride=2),
-            ConvNormActivation(64, 64, 3),
-            ConvNormActivation(64, 128, 3),
+            ConvNormActivation(in_channels, width, 3, stride=2),
+            ConvNormActivation(width, width, 3),
+            ConvNormActivation(width, 2 * width, 3),
         )
-        return layers, 128
+        return layers, 2 * width
     return ConvNormActivation(in_channels, 64, 7, stride=2), 64
 
 

@@ -20,6 +20,7 @@ class ASPP(nn.Module):
         out_channels: Channels of each branch and of the result.
         separable: Whether the 3x3 convolutions are atrous separable ones (arXiv:1802.02611, section 3.1).
         norm_between: Whether a separable one is normalized and rectified between its two steps.
+        projection_kernel: Of the convolution that joins the branches; 1 in the paper, 3 in mmsegmentation.
         head_convolution: Whether a last 3x3 convolution follows; not of the paper, but of torchvision.
         dropout: Share of the pyramid's values that is dropped in training.
     """
@@ -32,6 +33,7 @@ class ASPP(nn.Module):
         *,
         separable: bool = False,
         norm_between: bool = True,
+        projection_kernel: int = 1,
         head_convolution: bool = False,
         dropout: float = 0.1,
     ) -> None:
@@ -43,7 +45,7 @@ class ASPP(nn.Module):
             for rate in rates
         )
         self.image_pooling = ConvNormActivation(in_channels, out_channels)
-        self.projection = ConvNormActivation((len(rates) + 2) * out_channels, out_channels)
+        self.projection = ConvNormActivation((len(rates) + 2) * out_channels, out_channels, projection_kernel)
         self.dropout = nn.Dropout(dropout)
         self.head: nn.Module = nn.Identity()
         if head_convolution:

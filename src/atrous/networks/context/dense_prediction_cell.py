@@ -81,6 +81,7 @@ class DensePredictionCell(nn.Module):
         out_channels: Channels of each branch and of the result.
         separable: Whether convolutions larger than 1x1 are atrous separable ones, as in the paper.
         norm_between: Whether a separable one is normalized and rectified between its two steps.
+        project_branches: Whether a 1x1 convolution follows each separable one, as in tonandr's port.
         dropout: Share of the concatenation's values that is dropped in training.
         resize: Where pixels lie on each other when the means of a grid are enlarged.
     """
@@ -94,6 +95,7 @@ class DensePredictionCell(nn.Module):
         *,
         separable: bool = True,
         norm_between: bool = True,
+        project_branches: bool = False,
         dropout: float = 0.1,
         resize: ResizeMode = "half_pixel",
     ) -> None:
@@ -104,18 +106,20 @@ class DensePredictionCell(nn.Module):
         self.branches = nn.ModuleList()
         for branch, rate in zip(branches, rates, strict=True):
             channels = in_channels if branch.input == FEATURES else out_channels
-            self.branches.append(
-                PyramidPooling(channels, out_channels, branch.target_size, resize)
-                if branch.op == "pyramid_pooling"
-                else atrous_conv(
-                    channels,
-                    out_channels,
-                    kernel_size=branch.kernel,
-                    rate=rate,
-                    separable=separable,
-                    norm_between=norm_between,
-                )
+            if branch.op == "pyramid_pooling":
+                self.branches.append(PyramidPooling(channels, out_channels, branch.target_size, resize))
+                continue
+            convolution = atrous_conv(
+                channels,
+                out_channels,
+                kernel_size=branch.kernel,
+                rate=rate,
+                separable=separable,
+                norm_between=norm_between,
             )
+            if project_branches and separable and branch.kernel > 1:
+                convolution.add_module("projection", ConvNormActivation(out_channels, out_channels))
+            self.branches.append(convolution)
         self.dropout = nn.Dropout(dropout)
         self.projection = ConvNormActivation(len(branches) * out_channels, out_channels)
 

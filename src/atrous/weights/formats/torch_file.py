@@ -1,15 +1,18 @@
 """PyTorch's files in every packing, and safetensors; no code in them is ever run."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.labels import LabelSpace
 from atrous.weights.formats.files import refused
 
 PACKINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights")
@@ -19,12 +22,29 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 MOST_ENTRIES = 100_000
 
 
+class _Number:
+    """Stands for a number of numpy and for its type: VainF's port and jfzhang95's keep their best score as one."""
+
+    def __init__(self, *_: object) -> None:
+        """Take whatever numpy would; no tensor is among it."""
+
+    def __setstate__(self, _: object) -> None:
+        """Stay as it is."""
+
+
+NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_Number, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+]
+
+
 class TorchFile(NamedTuple):
     """The tensors of a file, by name."""
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     """How they were packed, and what else lay beside them."""
+    labels: LabelSpace | None = None
+    """The classes, where the file names them, as those of mmsegmentation do."""
 
 
 def read_torch_file(path: Path) -> TorchFile:
@@ -35,6 +55,7 @@ def read_torch_file(path: Path) -> TorchFile:
     """
     content = _content(path)
     notes: list[str] = []
+    labels = _labels(content)
     while not _is_state(content):
         if not isinstance(content, dict):
             raise CheckpointError(
@@ -48,7 +69,25 @@ def read_torch_file(path: Path) -> TorchFile:
         notes.append(f"taken from {found[0]!r}; beside it: {', '.join(others[:8]) or 'nothing'}")
         content = content[found[0]]
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    return TorchFile(*_without_prefixes(tensors, notes))
+    return TorchFile(*_without_prefixes(tensors, notes), labels)
+
+
+def _labels(content: Any) -> LabelSpace | None:
+    """The classes that OpenMMLab's files carry: `meta` with CLASSES, or with `dataset_meta`; none if they are odd."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(meta, dict):
+        return None
+    meta = meta.get("dataset_meta", meta)
+    if not isinstance(meta, dict):
+        return None
+    names = meta.get("classes", meta.get("CLASSES"))
+    colors = meta.get("palette", meta.get("PALETTE"))
+    try:
+        if colors is None:
+            return LabelSpace.from_names(list(names or ()))
+        return LabelSpace.model_validate({"names": names, "colors": colors})
+    except (ValidationError, TypeError, ValueError):
+        return None
 
 
 def _content(path: Path) -> Any:
@@ -60,7 +99,8 @@ def _content(path: Path) -> Any:
             is_safetensors = file.read(9)[8:9] == b"{"
         if is_safetensors:
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise refused(path, "safetensors file", error) from None
     except MemoryError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -72,11 +72,19 @@ def configs_of(graph: Graph, common: dict[str, Any]) -> Iterator[NetworkConfig]:
     classifier = next(layer for layer in reversed(graph.layers) if layer.kind == "convolution")
     pooled = walk.source(classifier)
     if pooled.kind == "mean":
-        yield from _classifiers(walk, pooled, common)
+        yield from _classifiers(walk, pooled, None, common)
         return
-    mean, pooling = _image_pooling(walk, graph)
-    deepest = walk.source(mean)
-    head = {**_head(walk, deepest, pooling, classifier), **common}
+    if pooled.kind == "convolution" and walk.source(pooled).kind == "mean":
+        yield from _classifiers(walk, walk.source(pooled), pooled.out_channels, common)
+        return
+    found = _cell(walk, graph)
+    if found is not None:
+        deepest, projection, choices = found
+    else:
+        mean, pooling = _image_pooling(walk, graph)
+        deepest = walk.source(mean)
+        projection, choices = _pyramid(walk, deepest, pooling)
+    head = {**_head(walk, deepest, projection, classifier, choices), **common}
     for backbone in backbones_of(walk, deepest):
         yield from _possible({**head, "backbone": backbone.model_dump()})
 
@@ -88,7 +96,7 @@ def _possible(choices: dict[str, Any]) -> Iterator[NetworkConfig]:
         return
 
 
-def _classifiers(walk: Walk, mean: Layer, common: dict[str, Any]) -> Iterator[NetworkConfig]:
+def _classifiers(walk: Walk, mean: Layer, pooled: int | None, common: dict[str, Any]) -> Iterator[NetworkConfig]:
     """A backbone with its head of ImageNet; the last convolution may be part of either."""
     last = walk.source(mean)
     choices = [(None, last)]
@@ -102,6 +110,7 @@ def _classifiers(walk: Walk, mean: Layer, common: dict[str, Any]) -> Iterator[Ne
                     "backbone": backbone.model_dump(),
                     "output_stride": walk.strides[deepest.name],
                     "hidden_channels": hidden,
+                    "pooled_channels": pooled,
                     **common,
                 }
             )
@@ -135,21 +144,81 @@ class _Chain:
         return all(layer.activation != "" for layer in self.convolutions if layer.depthwise)
 
 
-def _head(walk: Walk, deepest: Layer, pooling: Layer, classifier: Layer) -> dict[str, Any]:
-    """What stands behind the deepest features, as choices of v3 or v3+."""
+class _Context(NamedTuple):
+    """What stands between the deepest features and the convolution that joins its branches."""
+
+    choices: dict[str, Any]
+    atrous: list[_Chain]
+
+
+def _pyramid(walk: Walk, deepest: Layer, pooling: Layer) -> tuple[Layer, _Context]:
+    """The atrous spatial pyramid pooling whose image pooling was found, and the convolution that joins its branches."""
     pyramid = next(reader for reader in walk.readers(pooling) if reader.kind == "concatenate")
     stride = walk.strides[deepest.name]
     branches = [_back_to(walk, name, deepest) for name in pyramid.inputs]
     atrous = [chain for chain in branches if max(chain.convolutions[0].weight.shape[2:]) > 1]  # type: ignore[union-attr]
-    rates = [chain.convolutions[0].rate[0] * stride / STATED_FOR for chain in atrous]
+    rates = [_stated(chain.convolutions[0].rate[0], stride) for chain in atrous]
     projection = walk.readers(pyramid)[0]
+    kernel = projection.weight.shape[-1]  # type: ignore[union-attr]
+    return projection, _Context({"rates": rates, "projection_kernel": kernel}, atrous)
+
+
+def _cell(walk: Walk, graph: Graph) -> tuple[Layer, Layer, _Context] | None:
+    """The deepest features, the convolution that joins the branches, and a dense prediction cell, if there is one.
+
+    Of a cell each branch is one convolution, mostly a separable one, of the features or of another branch.
+    """
+    for fusion in reversed([layer for layer in graph.layers if layer.kind == "concatenate"]):
+        chains = [_one_convolution(walk, walk.layers[name]) for name in fusion.inputs]
+        branches = [chain for chain in chains if chain is not None]
+        sources = [walk.source(chain.convolutions[0]).name for chain in branches]
+        features = set(sources) - set(fusion.inputs)
+        if len(branches) < max(3, len(chains)) or len(features) != 1 or len(set(sources)) < 2:
+            continue
+        (deepest,) = features
+        cell = [
+            {
+                **_kernel_and_rate(chain.convolutions[0], walk.strides[deepest]),
+                "input": -1 if source == deepest else fusion.inputs.index(source),
+            }
+            for chain, source in zip(branches, sources, strict=True)
+        ]
+        return walk.layers[deepest], walk.readers(fusion)[0], _Context({"cell": cell}, branches)
+    return None
+
+
+def _kernel_and_rate(layer: Layer, stride: int) -> dict[str, Any]:
+    kernel = layer.weight.shape[-1]  # type: ignore[union-attr]
+    return {"kernel": kernel, "rate": [_stated(rate, stride) if kernel > 1 else 1 for rate in layer.rate]}
+
+
+def _one_convolution(walk: Walk, layer: Layer) -> _Chain | None:
+    """The convolution that ends in a layer, in one step or two; none if it is no convolution."""
+    if layer.kind != "convolution":
+        return None
+    before = walk.source(layer)
+    same_stride = walk.strides[before.name] == walk.strides[layer.name]
+    in_two_steps = before.kind == "convolution" and before.depthwise and same_stride and not layer.depthwise
+    return _Chain([before, layer] if in_two_steps else [layer])
+
+
+def _stated(rate: int, stride: int) -> int | float:
+    """A rate at a stride, as it is stated for 16; what is no whole number fits no network here."""
+    stated = rate * stride / STATED_FOR
+    return int(stated) if stated == int(stated) else stated
+
+
+def _head(walk: Walk, deepest: Layer, projection: Layer, classifier: Layer, context: _Context) -> dict[str, Any]:
+    """What stands behind the deepest features, as choices of v3 or v3+."""
+    stride = walk.strides[deepest.name]
+    atrous = context.atrous
     behind = _between(walk, projection, classifier)
     decoders = [layer for layer in behind if layer.kind == "concatenate"]
     before, last = behind, behind
     choices: dict[str, Any] = {
         "kind": "deeplab_v3plus" if decoders else "deeplab_v3",
         "output_stride": stride,
-        "rates": [int(rate) if rate == int(rate) else rate for rate in rates],
+        **context.choices,
         "context_channels": projection.out_channels,
     }
     if decoders:
@@ -249,7 +318,7 @@ def _light() -> Iterator[dict[str, Any]]:
 def _dense() -> Iterator[dict[str, Any]]:
     """Backbones of plain convolutions, one for each set of kernels."""
     for depth in (50, 101, 152, 18, 34):
-        for stem in ("torchvision", "deeplab"):
+        for stem in ("torchvision", "deeplab", "resnet_c"):
             yield {"kind": "resnet", "depth": depth, "stem": stem}
     for variant in ("C-26", "C-42", "C-58", "D-22", "D-38", "D-54", "D-105"):
         yield {"kind": "drn", "variant": variant}

@@ -1,5 +1,8 @@
 """Names of the parts that several libraries share."""
 
+import torch
+
+from atrous.networks import NetworkConfig, build_network
 from atrous.weights.renaming import Given
 
 
@@ -33,7 +36,11 @@ def resnet_depth(given: Given, prefix: str) -> int | None:
         len({name.split(".")[1] for name in _below(given, prefix) if name.startswith(f"layer{stage}.")})
         for stage in range(1, 5)
     )
-    basic = f"{prefix}layer1.0.conv3.weight" not in given
+    return resnet_depth_of(blocks, basic=f"{prefix}layer1.0.conv3.weight" not in given)
+
+
+def resnet_depth_of(blocks: tuple[int, ...], *, basic: bool) -> int | None:
+    """The depth of a ResNet with so many blocks in its stages, which are basic ones or bottlenecks."""
     depths: dict[tuple[int, ...], int] = {
         (2, 2, 2, 2): 18,
         (3, 4, 6, 3): 34 if basic else 50,
@@ -41,6 +48,17 @@ def resnet_depth(given: Given, prefix: str) -> int | None:
         (3, 8, 36, 3): 152,
     }
     return depths.get(blocks)
+
+
+def in_order(config: NetworkConfig, given: Given, prefixes: tuple[str, ...]) -> dict[str, str]:
+    """Their name of each tensor of our backbone, where both name them in the order in which they are used.
+
+    Raises:
+        ValueError: If the numbers of tensors differ.
+    """
+    with torch.device("meta"):
+        own = build_network(config, 2).backbone.state_dict()
+    return dict(zip(own, [name for name in given if name.startswith(prefixes)], strict=True))
 
 
 def _below(given: Given, prefix: str) -> list[str]:

@@ -12,9 +12,10 @@ from atrous.networks import (
     MobileNetV3Config,
     NetworkConfig,
     ResNetConfig,
-    build_network,
+    VGG16Config,
 )
-from atrous.weights.pytorch.parts import aspp, numbered, rate_count, resnet, resnet_depth
+from atrous.networks.backbones.mobilenet_v2 import width_of
+from atrous.weights.pytorch.parts import aspp, in_order, numbered, rate_count, resnet, resnet_depth
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 BLOCKS_PER_LEVEL = (3, 3, 7, 4)
@@ -31,6 +32,10 @@ def torchvision_layout(given: Given) -> Layout | None:
         return _resnet_classifier(given)
     if "features.18.0.weight" in given and "classifier.1.weight" in given:
         return _mobilenet_v2_classifier(given)
+    if "features.0.1.running_mean" in given and "classifier.3.weight" in given:
+        return _mobilenet_v3_classifier(given)
+    if "features.28.bias" in given and "classifier.6.weight" in given:
+        return _vgg16_classifier(given)
     return None
 
 
@@ -59,7 +64,7 @@ def _deeplab_v3(given: Given) -> Layout | None:
             head_convolution=True,
             auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2) if has_auxiliary else None,
         )
-        names = _deeplab_v3_names(config, backbone_in_order(config, given, "backbone.").__getitem__)
+        names = _deeplab_v3_names(config, in_order(config, given, ("backbone.",)).__getitem__)
         return layout_of("torchvision", config, num_classes, names, notes=_NOTES)
     return None
 
@@ -97,14 +102,14 @@ def auxiliary(place: str) -> str:
 def _lite(given: Given) -> Layout:
     num_classes = given["classifier.low_classifier.weight"].shape[0]
     config = LiteDeepLabConfig(backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"))
-    in_order = backbone_in_order(config, given, "backbone.")
+    names = in_order(config, given, ("backbone.",))
     deep = config.context_channels
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
         match part:
             case "backbone":
-                return in_order[place]
+                return names[place]
             case "context" if place.startswith("projection."):
                 return f"classifier.cbr.{numbered(place)}"
             case "context":
@@ -141,9 +146,9 @@ def _resnet_names(ours: str) -> str | Source | None:
 
 
 def _mobilenet_v2_classifier(given: Given) -> Layout:
-    stem = given["features.0.0.weight"].shape[0]
+    width = width_of(given["features.0.0.weight"].shape[0], given["features.17.conv.3.weight"].shape[0])
     hidden = given["features.18.0.weight"].shape[0]
-    config = ImageClassifierConfig(backbone=MobileNetV2Config(width=stem / 32), hidden_channels=hidden)
+    config = ImageClassifierConfig(backbone=MobileNetV2Config(width=width), hidden_channels=hidden)
     return layout_of("torchvision", config, given["classifier.1.weight"].shape[0], _mobilenet_v2_names, notes=_NOTES)
 
 
@@ -156,6 +161,43 @@ def _mobilenet_v2_names(ours: str) -> str | Source | None:
             return f"features.18.{numbered(place)}"
         case _:
             return linear("classifier.1.weight") if place == "weight" else "classifier.1.bias"
+
+
+def _mobilenet_v3_classifier(given: Given) -> Layout:
+    large = "features.16.0.weight" in given
+    config = ImageClassifierConfig(
+        backbone=MobileNetV3Config(
+            size="large" if large else "small", width=given["features.0.0.weight"].shape[0] / 16
+        ),
+        pooled_channels=given["classifier.0.weight"].shape[0],
+    )
+    names = in_order(config, given, ("features.",))
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        if part == "backbone":
+            return names[place]
+        home = "classifier.0" if part == "context" else "classifier.3"
+        return linear(f"{home}.weight") if place.endswith("weight") else f"{home}.bias"
+
+    return layout_of("torchvision", config, given["classifier.3.weight"].shape[0], name)
+
+
+def _vgg16_classifier(given: Given) -> Layout:
+    config = ImageClassifierConfig(backbone=VGG16Config(pools="torchvision"))
+    names = in_order(config, given, ("features.",))
+    classifier = frozenset(name for name in given if name.startswith("classifier."))
+    notes = (
+        "its classifier sees a grid of 7x7 cells and is left out; --allow-partial 'classifier.*' takes the backbone "
+        "alone, to start a training from",
+    )
+
+    def name(ours: str) -> str | Source | None:
+        part, _, place = ours.partition(".")
+        return names[place] if part == "backbone" else None
+
+    classes = given["classifier.6.weight"].shape[0]
+    return layout_of("torchvision", config, classes, name, ignored=classifier, notes=notes)
 
 
 def torchvision_names(config: NetworkConfig) -> Namer | None:
@@ -182,17 +224,6 @@ def mobilenet_v2(place: str) -> str:
     is_norm = layer == "norm"
     inner = f"{index + is_norm}" if where == "project" else f"{index}.{int(is_norm)}"
     return f"features.{number + 1}.conv.{inner}.{tensor}"
-
-
-def backbone_in_order(config: NetworkConfig, given: Given, prefix: str) -> dict[str, str]:
-    """Their name of each tensor of our backbone, where both name them in the order in which they are used.
-
-    Raises:
-        ValueError: If the numbers of tensors differ.
-    """
-    with torch.device("meta"):
-        own = build_network(config, 2).backbone.state_dict()
-    return dict(zip(own, [name for name in given if name.startswith(prefix)], strict=True))
 
 
 _NOTES = ("output stride and rates are those of torchvision's own weights; the tensors do not say them",)
