@@ -95,7 +95,7 @@ def check(opened: Opened, progress: Progress | None = None, workers: int = 0) ->
         findings += [_fault(found, place, fault, plans) for place, fault in found.faults]
         findings += judge_values(found, plans) if not _all_faulty(found) else []
         findings += _misplaced(found, plans)
-        findings += judge_duplicates(found, plans, progress)
+        findings += judge_duplicates(found, plans, progress, threads=max(1, workers))
         if not {finding.kind for finding in findings} & {"binary-255", "other-numbering"}:
             findings += judge_balance(found)
     order = list(KINDS)

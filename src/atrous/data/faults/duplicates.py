@@ -12,14 +12,16 @@ from atrous.data.faults.survey import Place, Survey
 from atrous.progress import Progress
 
 
-def judge_duplicates(survey: Survey, plans: list[Plan], progress: Progress | None = None) -> Iterator[Finding]:
+def judge_duplicates(
+    survey: Survey, plans: list[Plan], progress: Progress | None = None, threads: int = 1
+) -> Iterator[Finding]:
     """Yield pictures that stand more than once, to the last bit or nearly."""
     hashes = np.array(survey.picture_hashes, np.uint64)
     first_of = _firsts(hashes)
     for number in np.flatnonzero(first_of != np.arange(len(hashes))):
         yield _exact(survey, int(first_of[number]), int(number), plans)
     distinct = np.flatnonzero(first_of == np.arange(len(hashes)))
-    for one, other in find_lookalikes(survey.thumbnails(), distinct, progress):
+    for one, other in find_lookalikes(survey.thumbnails(), distinct, progress, threads):
         yield _near(survey, one, other, plans)
 
 

@@ -5,13 +5,14 @@ the two are laid upon each other. Both steps work on thumbnails of 96x96 grey pi
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.progress import Progress, Silent, track
+from atrous.progress import Progress, Silent
 
 ALIKE = 0.95
 """Least correlation of two small, blurred views, one of which may be cut, for two pictures to be compared closely."""
@@ -29,6 +30,7 @@ VIEW = 12  # pixels of both sides of a view
 BITS = 14  # of a key: enough that few others share one, few enough that a copy shares one of the keys
 KEYS = 24
 AT_ONCE = 8192  # views
+TOGETHER = 256  # pairs that the threads are given
 NEIGHBOURS = 12  # of one key that are compared, so that a thousand grey pictures are not all compared with each other
 MOST_LIGHT, LEAST_LIGHT = 245, 10  # beyond them a pixel may have been cut off by making the picture lighter or darker
 
@@ -38,7 +40,7 @@ Views = NDArray[np.float16]
 
 
 def find_lookalikes(
-    thumbnails: NDArray[np.uint8], distinct: NDArray[np.intp], progress: Progress | None = None
+    thumbnails: NDArray[np.uint8], distinct: NDArray[np.intp], progress: Progress | None = None, threads: int = 1
 ) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers of pictures that are nearly the same, the smaller number first.
 
@@ -48,14 +50,22 @@ def find_lookalikes(
         thumbnails: uint8 [N, 96, 96].
         distinct: The numbers of pictures to compare, without those that are the same as others to the last bit.
         progress: Where the progress is shown.
+        threads: How many compare.
     """
     if len(distinct) < 2:
         return
     candidates = _candidates(_views(thumbnails, distinct))
-    for first, second in track(candidates, progress or Silent(), "Comparing", len(candidates)):
-        one, other = int(distinct[first]), int(distinct[second])
-        if is_copy(thumbnails[one], thumbnails[other]):
-            yield (one, other) if one < other else (other, one)
+    with ThreadPoolExecutor(threads) as pool, (progress or Silent()).task("Comparing", len(candidates)) as task:
+        for start in range(0, len(candidates), TOGETHER):
+            pairs = [(int(distinct[one]), int(distinct[other])) for one, other in candidates[start : start + TOGETHER]]
+            for pair, copied in zip(pairs, pool.map(lambda pair: _is_copy_of(thumbnails, pair), pairs), strict=True):
+                task.advance()
+                if copied:
+                    yield min(pair), max(pair)
+
+
+def _is_copy_of(thumbnails: NDArray[np.uint8], pair: tuple[int, int]) -> bool:
+    return is_copy(thumbnails[pair[0]], thumbnails[pair[1]])
 
 
 def is_copy(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
