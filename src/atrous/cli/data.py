@@ -3,13 +3,14 @@
 import typer
 
 from atrous.cli.data_convert import convert
+from atrous.cli.data_download import download
 from atrous.cli.data_export import export
 from atrous.cli.options import flowing
 
 data = typer.Typer(
-    help="Data sets: bring them from one format into another.",
+    help="Data sets: fetch them, and bring them from one format into another.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert, export):
+for command in (convert, download, export):
     data.command(help=flowing(command.__doc__ or ""))(command)
