@@ -14,6 +14,9 @@ Model = Annotated[
         metavar="MODEL", help="A checkpoint (.safetensors), a name of `atrous models`, or hf://owner/model."
     ),
 ]
+Dataset = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]
 

@@ -118,7 +118,7 @@ def _compact(names: Sequence[str]) -> Names:
 
 
 class PairedFiles(SegmentationDataset):
-    """A split whose pictures and masks are files."""
+    """A split whose pictures and masks are files; `pairs`, `values` and `read` are as they were given."""
 
     def __init__(
         self,
@@ -147,19 +147,23 @@ class PairedFiles(SegmentationDataset):
         if not pairs:
             raise DatasetError(f"The split {split} of {title} is empty: a picture and its mask were expected.")
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
-        self._values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
+        self.values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
         self._names = _sample_names(pairs)
-        self._read, self._reading = read, reading
+        self.read, self._reading = read, reading
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
-        image, mask = read_image(pair.image), self._read(pair.mask)
+        image, mask = read_image(pair.image), self.read(pair.mask)
         if image.shape[:2] != mask.shape:
             raise MaskError(_sizes_differ(pair, image.shape[:2], mask.shape))
-        return Sample(image, remap(mask, self._values), self._names[index])
+        return Sample(image, remap(mask, self.values), self._names[index])
+
+    def name_of(self, index: int) -> str:
+        """The name of a sample, without reading it."""
+        return self._names[index]
 
     def source_of(self, index: int) -> str:
         """The path of the mask."""
@@ -175,7 +179,7 @@ class PairedFiles(SegmentationDataset):
         Raises:
             DatasetError: If a file cannot be read.
         """
-        digest = hashlib.sha256(repr((self.labels.names, sorted(self._values.items()))).encode())
+        digest = hashlib.sha256(repr((self.labels.names, sorted(self.values.items()))).encode())
         digest.update(self._reading.encode())
         for pair in self.pairs:
             for file in pair:
