@@ -28,11 +28,13 @@ PERHAPS = 0.8
 VIEW = 12  # pixels of both sides of a view
 BITS = 14  # of a key: enough that few others share one, few enough that a copy shares one of the keys
 KEYS = 24
+AT_ONCE = 8192  # views
 NEIGHBOURS = 12  # of one key that are compared, so that a thousand grey pictures are not all compared with each other
 MOST_LIGHT, LEAST_LIGHT = 245, 10  # beyond them a pixel may have been cut off by making the picture lighter or darker
 
 Image = NDArray[np.float32]
 Warp = NDArray[np.float32]
+Views = NDArray[np.float16]
 
 
 def find_lookalikes(
@@ -70,18 +72,19 @@ def is_copy(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     return _common_details(one, other, _aligned(one, other, start, 3).warp) >= COPIED
 
 
-def _views(thumbnails: NDArray[np.uint8], numbers: NDArray[np.intp]) -> NDArray[np.float32]:
+def _views(thumbnails: NDArray[np.uint8], numbers: NDArray[np.intp]) -> Views:
     """[N, 11, 144]: the whole picture and ten cuts of it, small, each of mean 0 and length 1."""
-    views = np.zeros((len(numbers), len(WINDOWS), VIEW * VIEW), np.float32)
+    views = np.zeros((len(numbers), len(WINDOWS), VIEW * VIEW), np.float16)
     for row, number in enumerate(numbers):
         blurred = cv2.GaussianBlur(np.asarray(thumbnails[number]), (0, 0), 1.5)
-        for column, (top, left, bottom, right) in enumerate(WINDOWS):
-            part = blurred[top:bottom, left:right]
-            views[row, column] = cv2.resize(part, (VIEW, VIEW), interpolation=cv2.INTER_AREA).ravel()
-    views -= views.mean(axis=2, keepdims=True)
-    lengths = np.linalg.norm(views, axis=2, keepdims=True)
-    flat = lengths < VIEW  # a deviation of less than one step of grey: nothing is seen
-    return np.where(flat, 0, views / np.maximum(lengths, 1e-6))
+        parts = [blurred[top:bottom, left:right] for top, left, bottom, right in WINDOWS]
+        small = [cv2.resize(part, (VIEW, VIEW), interpolation=cv2.INTER_AREA).ravel() for part in parts]
+        vectors = np.array(small, np.float32)
+        vectors -= vectors.mean(axis=1, keepdims=True)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        flat = lengths < VIEW  # a deviation of less than one step of grey: nothing is seen
+        views[row] = np.where(flat, 0, vectors / np.maximum(lengths, 1e-6))
+    return views
 
 
 def _windows(side: int) -> list[tuple[int, int, int, int]]:
@@ -97,41 +100,46 @@ def _windows(side: int) -> list[tuple[int, int, int, int]]:
 WINDOWS = _windows(96)
 
 
-def _candidates(views: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Rows whose whole view is like some view of another, found by keys: signs of random projections.
-
-    Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.
-    """
-    count, windows, size = views.shape
-    centred = views.reshape(-1, size) - views[:, 0].mean(axis=0)  # what all have in common tells nothing
-    owners = np.repeat(np.arange(count), windows)
-    shown = np.abs(views.reshape(-1, size)).max(axis=1) > 0
-    random = np.random.default_rng(0)
+def _candidates(views: Views) -> list[tuple[int, int]]:
+    """Rows whose whole view is like some view of another, found by keys that they share."""
+    windows = views.shape[1]
+    shown = np.flatnonzero(views.reshape(-1, views.shape[2]).any(axis=1))
     found: set[tuple[int, int]] = set()
-    for _ in range(KEYS):
-        signs = centred @ random.standard_normal((size, BITS), np.float32) > 0
-        keys = signs @ (1 << np.arange(BITS))
-        order = np.lexsort((owners, keys))
-        order = order[shown[order]]
-        for distance in range(1, NEIGHBOURS * windows):
-            if distance >= len(order):
-                break
+    for keys in _keys(views):
+        order = shown[np.argsort(keys[shown], kind="stable")]
+        for distance in range(1, min(NEIGHBOURS * windows, len(order))):
             here, there = order[:-distance], order[distance:]
             same = keys[here] == keys[there]
             if not same.any():
                 break
-            found.update(_alike(views, here[same], there[same], windows))
+            found.update(_alike(views, here[same], there[same]))
     return sorted(found)
 
 
-def _alike(
-    views: NDArray[np.float32], here: NDArray[np.intp], there: NDArray[np.intp], windows: int
-) -> Iterator[tuple[int, int]]:
-    rows, others = here // windows, there // windows
-    whole = ((here % windows == 0) | (there % windows == 0)) & (rows != others)
-    here, there, rows, others = here[whole], there[whole], rows[whole], others[whole]
-    likeness = np.einsum("ij,ij->i", views[rows, here % windows], views[others, there % windows])
-    for row, other in zip(rows[likeness > ALIKE].tolist(), others[likeness > ALIKE].tolist(), strict=True):
+def _keys(views: Views) -> NDArray[np.int16]:
+    """[KEYS, N * 11]: of each view the signs of random projections; the more alike two are, the more keys they share.
+
+    Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.
+    """
+    flat = views.reshape(-1, views.shape[2])
+    common = views[:, 0].mean(axis=0, dtype=np.float32)  # what all have in common tells nothing
+    directions = np.random.default_rng(0).standard_normal((flat.shape[1], KEYS * BITS), np.float32)
+    keys = np.empty((KEYS, len(flat)), np.int16)
+    for start in range(0, len(flat), AT_ONCE):
+        signs = (flat[start : start + AT_ONCE].astype(np.float32) - common) @ directions > 0
+        keys[:, start : start + AT_ONCE] = (signs.reshape(-1, KEYS, BITS) @ (1 << np.arange(BITS))).T
+    return keys
+
+
+def _alike(views: Views, here: NDArray[np.intp], there: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """The pairs of rows among pairs of views of which one shows a whole picture and both are alike."""
+    windows = views.shape[1]
+    whole = ((here % windows == 0) | (there % windows == 0)) & (here // windows != there // windows)
+    flat = views.reshape(-1, views.shape[2])
+    ones, others = (flat[place[whole]].astype(np.float32) for place in (here, there))
+    alike = np.einsum("ij,ij->i", ones, others) > ALIKE
+    rows, other_rows = here[whole][alike] // windows, there[whole][alike] // windows
+    for row, other in zip(rows.tolist(), other_rows.tolist(), strict=True):
         yield (row, other) if row < other else (other, row)
 
 
