@@ -27,7 +27,7 @@ from atrous.weights.formats.tflite import read_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from atrous.weights.from_caffe import caffe_layout, caffe_tensors
 from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
-from atrous.weights.from_graph import from_graph
+from atrous.weights.from_graph import from_graph, pads_ambiguously
 from atrous.weights.from_keras import keras_layout, keras_tensors
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
 from atrous.weights.from_pytorch import pytorch_layout
@@ -214,6 +214,11 @@ def _from_graph(
     if graph.quantization:
         notes += (
             "its weights were quantised; here they are the real numbers that they stand for, and activations real",
+        )
+    if pads_ambiguously(layers):
+        notes += (
+            "some of its layers pad alike on both sides and others as TensorFlow's SAME, the same at odd sizes alone: "
+            "taken alike on both sides; at even sizes it may answer otherwise than where it was made",
         )
     if all(layer.norm is None for layer in layers.layers):
         notes += (
