@@ -418,14 +418,14 @@ def test_a_data_set_that_its_reader_refuses_is_told_in_the_readers_words(tmp_pat
     write_clean(tmp_path / "data")
     image_file(tmp_path / "data", 1).unlink()
     result = check(open_to_check(CamVidConfig(root=tmp_path / "data")))
-    assert "unpaired" in kinds(result)
+    assert "refused" in kinds(result)
     assert "has no picture" in result.report.findings[0].sentence
 
 
 def test_a_folder_without_pictures_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError) as caught:
         open_to_check(FolderConfig(root=tmp_path))
-    assert "neither a dataset.yaml nor the folders images and masks" in one_sentence(caught.value)
+    assert "holds no dataset.yaml" in one_sentence(caught.value)
 
 
 def test_a_place_that_holds_something_gets_no_copy(clean: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Dataset, Quiet
+from atrous.cli.options import Choices, Dataset, Quiet
 
 if TYPE_CHECKING:
     from atrous.data.check import CheckReport
@@ -17,6 +17,7 @@ FINDING_WIDTH = 24  # characters
 
 def check(
     dataset: Dataset,
+    choices: Choices = None,
     *,
     classes: Annotated[
         str, typer.Option("--classes", help="Classes of a folder without dataset.yaml, with commas, the first is 0.")
@@ -51,8 +52,9 @@ def check(
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)
+    typed = " ".join([dataset, *(choices or [])])
     names = tuple(name.strip() for name in classes.split(",") if name.strip())
-    opened = open_to_check(parse_dataset(dataset), names)
+    opened = open_to_check(parse_dataset(dataset, choices or []), names)
     checked = run_check(opened, progress, default_workers() if workers is None else workers)
     written = [path for path in (json, output and output / "report.html", repair) if path]
     if not quiet:
@@ -60,13 +62,13 @@ def check(
     if json:
         write_check_json(json, checked.report)
     if output:
-        write_check_page(output / "report.html", checked, dataset=dataset)
+        write_check_page(output / "report.html", checked, dataset=typed)
     if repair:
         write_repaired(checked, repair, progress)
     if written and not quiet:
         print(f"\nWritten: {', '.join(map(str, written))}")
     if checked.report.spoils and not quiet and not repair:
-        print(f"\nWrite a corrected copy: atrous data check {dataset} --repair CORRECTED")
+        print(f"\nWrite a corrected copy: atrous data check {typed} --repair CORRECTED")
     if checked.report.spoils:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Dataset, Quiet
+from atrous.cli.options import Choices, Dataset, Quiet
 from atrous.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def split(
     dataset: Dataset,
     output: Annotated[Path, typer.Argument(metavar="DST", help="The folder for the new data set.")],
+    choices: Choices = None,
     *,
     fractions: Annotated[
         str, typer.Option("--fractions", help="The new splits and their shares.")
@@ -50,7 +51,7 @@ def split(
     if group and groups:
         raise ConfigError("--group and --groups both say what stays together: give one of them.")
     shares = parse_fractions(fractions)
-    config = parse_dataset(dataset)
+    config = parse_dataset(dataset, choices or [])
     names = [name.strip() for name in sources.split(",") if name.strip()] or splits_of(config)
     datasets = [open_split(config, name) for name in names]
     group_of = groups_by_pattern(group) if group else groups_by_table(groups) if groups else None

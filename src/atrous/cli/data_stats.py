@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Dataset, Quiet
+from atrous.cli.options import Choices, Dataset, Quiet
 
 if TYPE_CHECKING:
     from atrous.data.statistics import SplitStatistics
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def stats(
     dataset: Dataset,
+    choices: Choices = None,
     *,
     json: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads it
@@ -35,7 +36,7 @@ def stats(
     from atrous.data.statistics import statistics, write_statistics_json
     from atrous.progress import terminal_progress
 
-    config = parse_dataset(dataset)
+    config = parse_dataset(dataset, choices or [])
     datasets = [open_split(config, split) for split in splits_of(config)]
     progress = terminal_progress(quiet=quiet)
     found = statistics(datasets, progress, default_workers() if workers is None else workers)

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -16,6 +16,10 @@ Model = Annotated[
 ]
 Dataset = Annotated[
     str, typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid.")
+]
+Choices = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads it
+    typer.Argument(metavar="KEY=VALUE", help="Choices of the kind, such as subset=true."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]

@@ -16,13 +16,10 @@ from atrous.data.faults.survey import Place, Survey, survey
 from atrous.data.faults.swaps import Misplaced, find_misplaced
 from atrous.data.faults.values import judge_values
 from atrous.data.folder import FolderConfig, write_folder
-from atrous.data.samples import PairedFiles, SegmentationDataset
+from atrous.data.samples import SegmentationDataset
 from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text
 from atrous.progress import Progress, Silent
-
-UNIONS = ("all", "trainval")
-"""Splits that hold others: what they share with them is no leak."""
 
 
 class CheckReport(Config):
@@ -67,18 +64,17 @@ def open_to_check(config: DataConfig, class_names: tuple[str, ...] = ()) -> Open
         DatasetNotFoundError: If there is no data set.
         ConfigError: If its description holds something impossible.
     """
-    if isinstance(config, FolderConfig):
-        return open_folder(config.root, class_names)
+    if isinstance(config, FolderConfig) and (folder := open_folder(config, class_names)):
+        return folder
     opened = Opened([], [])
-    names = splits_of(config)
-    for split in [name for name in names if name not in UNIONS] or names:
+    for split in splits_of(config):
         try:
             opened.datasets.append(open_split(config, split))
         except DatasetNotFoundError:
             raise
         except DatasetError as error:
             repair = "none: mend it, then check again; the rest of this split was not looked at"
-            opened.findings.append(Finding(kind="unpaired", split=split, files=(), sentence=str(error), repair=repair))
+            opened.findings.append(Finding(kind="refused", split=split, files=(), sentence=str(error), repair=repair))
     return opened
 
 
@@ -189,4 +185,5 @@ def _misplaced_finding(dataset: SegmentationDataset, moved: Misplaced) -> Findin
 
 
 def _picture(dataset: SegmentationDataset, sample: int) -> tuple[str, ...]:
-    return (str(dataset.pairs[sample].image),) if isinstance(dataset, PairedFiles) else ()
+    picture = dataset.picture_of(sample)
+    return () if picture is None else (str(picture),)

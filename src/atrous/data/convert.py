@@ -97,14 +97,20 @@ def _write_split(dataset: SegmentationDataset, folder: Path, progress: Progress)
                 continue
             sample = dataset[index]
             require_known_labels(dataset, index, sample)
-            _write_picture(images, sample, dataset.picture_of(index))
+            write_picture(images, sample, dataset.picture_of(index))
             write_mask(masks / f"{sample.name}.png", sample.mask, dataset.labels)
             task.advance()
     told = overwritten if isinstance(dataset, AnnotatedImages) else None
     return WrittenSplit(dataset.split, len(dataset), told)
 
 
-def _write_picture(folder: Path, sample: Sample, file: ReadableFile | None) -> None:
+def write_picture(folder: Path, sample: Sample, file: ReadableFile | None) -> None:
+    """Write the picture of a sample: the bytes of its file if that is a JPEG or PNG, else a PNG.
+
+    Raises:
+        OutputError: If the place cannot be written.
+        DatasetError: If the file cannot be read.
+    """
     content = b"" if file is None else _content(file)
     for beginning, suffix in KEPT_AS_THEY_ARE:
         if content.startswith(beginning):

@@ -111,7 +111,7 @@ def folder(config: FolderConfig, split: str) -> SegmentationDataset:
     """
     tree = _open(config.root)
     description = read_description(config.root) if tree.has_file(DESCRIPTION) else None
-    if description is None or _has_other_layout(tree, description):
+    if description is None or has_other_layout(tree, description):
         return _undescribed(config, tree, description, split)
     if split not in description.splits:
         raise DatasetError(f"{config.root} has no split `{split}`: {nearest(split, description.splits)}.")
@@ -130,7 +130,7 @@ def folder_splits(config: FolderConfig) -> tuple[str, ...]:
     """
     tree = _open(config.root)
     description = read_description(config.root) if tree.has_file(DESCRIPTION) else None
-    if description is None or _has_other_layout(tree, description):
+    if description is None or has_other_layout(tree, description):
         return _layout(config, tree).splits
     return description.splits
 
@@ -168,7 +168,7 @@ def _open(root: Path) -> FileTree:
     return open_tree(root)
 
 
-def _has_other_layout(tree: FileTree, description: FolderDescription) -> bool:
+def has_other_layout(tree: FileTree, description: FolderDescription) -> bool:
     """Whether the description names no splits and there are none of the usual ones."""
     named = "splits" in description.model_fields_set
     usual = [f"{folder}/{split}" for folder in ("images", "masks") for split in description.splits]

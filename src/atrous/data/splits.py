@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from atrous.data.convert import write_picture
 from atrous.data.folder import write_description
 from atrous.data.processes import of_all_samples
 from atrous.data.samples import PairedFiles, SegmentationDataset, remap
 from atrous.data.stratification import stratify
 from atrous.errors import ConfigError, DatasetError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
-from atrous.images import read_mask, write_image, write_mask
+from atrous.images import read_mask, write_mask
+from atrous.labels import Mask
 from atrous.progress import Progress, Silent, track
 
 
@@ -158,7 +160,7 @@ def classes_shown(dataset: SegmentationDataset, index: int) -> tuple[str, NDArra
         MaskError, ImageError: If a file cannot be read.
     """
     if isinstance(dataset, PairedFiles):
-        name, mask = dataset.name_of(index), remap(dataset.read(dataset.pairs[index].mask), dataset.values)
+        name, mask = dataset.name_of(index), _mask_of(dataset, index)
     else:
         _, mask, name = dataset[index]
     count = dataset.labels.num_classes
@@ -206,19 +208,30 @@ def _names_in_splits(division: Division, datasets: Sequence[SegmentationDataset]
 
 def _write_sample(root: Path, split: str, name: str, dataset: SegmentationDataset, index: int, *, copy: bool) -> None:
     images, masks = root / "images" / split, root / "masks" / split
+    picture = dataset.picture_of(index)
+    if not isinstance(picture, Path):  # it is made, or lies in an archive
+        sample = dataset[index]
+        write_picture(images, sample._replace(name=name), picture)
+        write_mask(masks / f"{name}.png", sample.mask, dataset.labels)
+        return
+    _link(picture, images / f"{name}{picture.suffix}", copy=copy)
+    mask = dataset.pairs[index].mask if isinstance(dataset, PairedFiles) and _holds_indices(dataset) else None
+    if isinstance(mask, Path):
+        _link(mask, masks / f"{name}{mask.suffix}", copy=copy)
+    else:
+        write_mask(masks / f"{name}.png", _mask_of(dataset, index), dataset.labels)
+
+
+def _holds_indices(dataset: PairedFiles) -> bool:
+    """Whether the values of the mask files are class indices and the ignore value."""
+    return dataset.read is read_mask and not dataset.values
+
+
+def _mask_of(dataset: SegmentationDataset, index: int) -> Mask:
+    """The mask of a sample, without the picture where that is possible."""
     if isinstance(dataset, PairedFiles):
-        pair = dataset.pairs[index]
-        if isinstance(pair.image, Path):
-            _link(pair.image, images / f"{name}{pair.image.suffix}", copy=copy)
-            if isinstance(pair.mask, Path) and dataset.read is read_mask and not dataset.values:
-                _link(pair.mask, masks / f"{name}{pair.mask.suffix}", copy=copy)
-            else:
-                mask = remap(dataset.read(pair.mask), dataset.values)
-                write_mask(masks / f"{name}.png", mask, dataset.labels)
-            return
-    sample = dataset[index]
-    write_image(images / f"{name}.png", sample.image)
-    write_mask(masks / f"{name}.png", sample.mask, dataset.labels)
+        return remap(dataset.read(dataset.pairs[index].mask), dataset.values)
+    return dataset[index].mask
 
 
 def _link(source: Path, place: Path, *, copy: bool) -> None:

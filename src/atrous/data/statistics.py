@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from atrous.config import Config
 from atrous.data.faults.balance import balancing_weights
 from atrous.data.processes import of_all_samples
-from atrous.data.samples import SegmentationDataset, describe_strays, known_labels, stray_labels
-from atrous.errors import MaskError
+from atrous.data.samples import SegmentationDataset, require_known_labels
 from atrous.files import write_text
 from atrous.labels import LabelSpace, Mask
 from atrous.progress import Progress, Silent, track
@@ -124,13 +123,9 @@ def count_sample(dataset: SegmentationDataset, index: int) -> Counted:
     Raises:
         ImageError, MaskError: If a file cannot be read, or the mask holds a value of no class.
     """
-    image, mask, _ = dataset[index]
-    labels = dataset.labels
-    if strays := stray_labels(mask, labels):
-        raise MaskError(
-            f"{describe_strays(dataset.source_of(index), strays)}, but known are {known_labels(labels)}: "
-            f"run `atrous data check` to find and mend all such masks."
-        )
+    sample = dataset[index]
+    require_known_labels(dataset, index, sample)
+    image, mask, labels = sample.image, sample.mask, dataset.labels
     colors = np.stack([np.bincount(image[..., channel].ravel(), minlength=256) for channel in range(3)])
     pixels = np.bincount(mask.ravel(), minlength=labels.ignore_index + 1)
     objects, largest = _objects(mask, labels)

@@ -14,24 +14,15 @@ from atrous.data.check import check, open_to_check
 from atrous.data.faults.lookalikes import is_copy
 from atrous.data.faults.observation import THUMBNAIL
 from atrous.data.faults.pairing import Opened
-from atrous.data.samples import ImageMaskPair, PairedFiles, SegmentationDataset
+from atrous.data.samples import ImageMaskPair, PairedFiles
 from atrous.data.sources.camvid import CamVidConfig
+from atrous.data.sources.voc_trainaug import VocTrainaugConfig
 from atrous.images import read_image
-from atrous.labels import LabelSpace
 from tests.data.faults.planted import jpeg
 from tests.real import REAL, real
 
-VOC = REAL / "voc/VOCdevkit/VOC2012"
-LISTS = {"train": "train_aug", "val": "val"}
-
 FACTS = {"imbalance", "absent-class", "never-trained"}
 """What is true of these selections and no fault."""
-
-
-def voc(split: str) -> SegmentationDataset:
-    names = (VOC / f"ImageSets/Segmentation/{LISTS[split]}.txt").read_text().split()
-    pairs = [ImageMaskPair(VOC / f"JPEGImages/{name}.jpg", VOC / f"SegmentationClassAug/{name}.png") for name in names]
-    return PairedFiles("VOC", split, LabelSpace.from_names([str(index) for index in range(21)]), pairs)
 
 
 def camvid_train() -> PairedFiles:
@@ -54,7 +45,8 @@ def test_camvid_gives_no_false_alarm_though_it_is_a_video() -> None:
 @real
 @pytest.mark.slow
 def test_voc_gives_no_false_alarm() -> None:
-    report = check(Opened([voc("train"), voc("val")], [])).report
+    config = VocTrainaugConfig(root=REAL / "voc/VOCdevkit/VOC2012", subset=True)
+    report = check(open_to_check(config)).report
     assert {finding.kind for finding in report.findings} <= FACTS
 
 

@@ -9,7 +9,6 @@ from atrous.data.faults.finding import Finding
 from atrous.data.faults.lookalikes import find_lookalikes
 from atrous.data.faults.mending import Plan
 from atrous.data.faults.survey import Place, Survey
-from atrous.data.samples import PairedFiles
 from atrous.progress import Progress
 
 
@@ -74,4 +73,4 @@ def _is_trained(survey: Survey, place: Place) -> bool:
 
 def _picture(survey: Survey, place: Place) -> str:
     dataset = survey.datasets[place[0]]
-    return str(dataset.pairs[place[1]].image) if isinstance(dataset, PairedFiles) else dataset.source_of(place[1])
+    return str(dataset.picture_of(place[1]) or dataset.source_of(place[1]))

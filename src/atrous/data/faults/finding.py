@@ -18,7 +18,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "undescribed": Kind("No dataset.yaml", SPOILS),
+    "refused": Kind("Splits that cannot be opened", SPOILS),
     "unpaired": Kind("Files without a partner", SPOILS),
     "unreadable": Kind("Files that cannot be read", SPOILS),
     "sizes-differ": Kind("Mask and picture of different sizes", SPOILS),
@@ -36,6 +36,7 @@ KINDS = {
     "near-leak": Kind("Nearly the same picture in two splits", SPOILS),
     "disagreement": Kind("The same picture twice, with two different masks", SPOILS),
     "never-trained": Kind("Classes that are scored but not trained", NOTE),
+    "undescribed": Kind("No dataset.yaml", NOTE),
     "duplicate": Kind("The same picture twice in a split", NOTE),
     "near-duplicate": Kind("Nearly the same picture twice in a split", NOTE),
     "void-only": Kind("Masks in which all is ignored", NOTE),

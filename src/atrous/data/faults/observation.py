@@ -1,6 +1,7 @@
 """All that is looked at in one picture and its mask, each decoded once."""
 
 import hashlib
+from contextlib import suppress
 from typing import NamedTuple
 
 import cv2
@@ -8,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atrous.data.faults.edges import Edges, agreement, edges_of
-from atrous.data.faults.mask_file import Fault, fault_of, pixel_of
+from atrous.data.faults.mask_file import TAKEN_OUT, Fault, fault_of, pixel_of
 from atrous.data.faults.mending import Resize, Turn
+from atrous.data.mask_values import MaskValues
 from atrous.data.samples import PairedFiles, SegmentationDataset, remap
 from atrous.errors import AtrousError, MaskError
 from atrous.images import (
@@ -67,7 +69,7 @@ def observe(dataset: SegmentationDataset, sample: int) -> Observation:
             return _observe_files(dataset, sample)
         image, mask, _ = dataset[sample]
     except AtrousError as error:
-        return _unreadable(sample, error)
+        return _without_indices(sample, _refused(dataset, sample, error), np.zeros((0, 0, 3), np.uint8))
     return _observe_pair(sample, image, PictureAsIs(mask, "PNG", None), {}, dataset.labels, 1)
 
 
@@ -77,10 +79,16 @@ def _observe_files(dataset: PairedFiles, sample: int) -> Observation:
     return _observe_pair(sample, image, file, dataset.values, dataset.labels, read_orientation(pair.image))
 
 
-def _unreadable(sample: int, error: AtrousError) -> Observation:
-    is_size = isinstance(error, MaskError) and "but its picture" in str(error)
-    fault = Fault("sizes-differ" if is_size else "unreadable", str(error), "the pair is left out of the copy", None)
-    return _without_indices(sample, fault, np.zeros((0, 0, 3), np.uint8))
+def _refused(dataset: SegmentationDataset, sample: int, error: AtrousError) -> Fault:
+    """What the reader of a data set says, as a fault."""
+    kind = "unreadable"
+    if isinstance(dataset, PairedFiles) and isinstance(dataset.read, MaskValues):
+        with suppress(AtrousError):
+            dataset.read.read(dataset.pairs[sample].mask)
+            kind = "unknown-value"  # for it can be read, but one of its values has no meaning
+    if isinstance(error, MaskError) and "but its picture" in str(error):
+        kind = "sizes-differ"
+    return Fault(kind, str(error), TAKEN_OUT, None)
 
 
 def _without_indices(sample: int, fault: Fault, image: NDArray[np.uint8]) -> Observation:
@@ -134,7 +142,7 @@ def _wrong_size(image: NDArray[np.uint8], mask: Mask, lies: int) -> Fault | None
     if same_shape:
         repair = "the mask gets the picture's size, to the nearest pixel"
         return Fault("sizes-differ", what, repair, Resize((height, width)))
-    return Fault("sizes-differ", what, "the pair is left out of the copy: its two files are no pair", None)
+    return Fault("sizes-differ", what, f"{TAKEN_OUT}: its two files are no pair", None)
 
 
 def _fits_turned(image: NDArray[np.uint8], mask: Mask, lies: int, edges: Edges) -> bool:

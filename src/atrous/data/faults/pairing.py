@@ -1,19 +1,24 @@
 """A folder of pictures and masks, opened whatever is wrong with it: what has no partner is a finding and no error."""
 
 import difflib
-import os
 import posixpath
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from atrous.data.faults.finding import Finding
 from atrous.data.file_tree import FileTree, open_tree
-from atrous.data.folder import read_description
+from atrous.data.folder import (
+    DESCRIPTION,
+    FolderConfig,
+    FolderDescription,
+    described_files,
+    has_other_layout,
+    read_description,
+)
 from atrous.data.samples import PairedFiles, Pairs, SegmentationDataset
-from atrous.errors import DatasetNotFoundError, MaskError
+from atrous.errors import MaskError
 from atrous.images import IMAGE_SUFFIXES, read_as_is
 from atrous.labels import LabelSpace
 
@@ -27,45 +32,41 @@ class Opened(NamedTuple):
     findings: list[Finding]
 
 
-def open_folder(root: Path, class_names: Sequence[str] = ()) -> Opened:
+def open_folder(config: FolderConfig, class_names: Sequence[str] = ()) -> Opened | None:
     """Open all splits of a folder in our own format, or of one with `images` and `masks` and no description.
 
     Args:
-        root: The folder.
+        config: The folder or archive.
         class_names: The classes of a folder without `dataset.yaml`; without them they are counted.
 
+    Returns:
+        What could be opened; None where pictures and masks lie in other folders.
+
     Raises:
-        DatasetNotFoundError: If there are no pictures and masks.
+        DatasetNotFoundError: If there is nothing.
         ConfigError: If `dataset.yaml` holds something impossible.
     """
-    if os.path.isfile(root / "dataset.yaml"):
-        return _described(root)
-    tree = open_tree(root)
-    if not (tree.has_folder("images") and tree.has_folder("masks")):
-        raise DatasetNotFoundError(
-            f"{root} holds neither a dataset.yaml nor the folders images and masks: give the folder that does, or "
-            f"name the data set's own layout, as in camvid:{root}."
-        )
-    return _undescribed(tree, root.name, class_names)
+    tree = open_tree(config.root)
+    if tree.has_file(DESCRIPTION):
+        description = read_description(config.root)
+        return None if has_other_layout(tree, description) else _described(tree, description)
+    usual = config.images is None and config.masks is None and tree.has_folder("images") and tree.has_folder("masks")
+    return _undescribed(tree, config.root.name, class_names) if usual else None
 
 
-def _described(root: Path) -> Opened:
-    description = read_description(root)
-    labels = description.labels
-    own = description.ignore_index
-    meanings = {} if own in (None, labels.ignore_index) else {own: labels.ignore_index}
-    opened, tree = Opened([], []), open_tree(root)
+def _described(tree: FileTree, description: FolderDescription) -> Opened:
+    opened = Opened([], [])
     for split in description.splits:
         images, masks = tree.below(f"images/{split}"), tree.below(f"masks/{split}")
         pairs = _pairs(images, masks, split, opened.findings)
         if pairs:
-            opened.datasets.append(PairedFiles(description.name, split, labels, pairs, meanings))
+            opened.datasets.append(described_files(description.name, split, description, pairs))
         elif not any(finding.split == split for finding in opened.findings):
-            opened.findings.append(_empty(root, split))
+            opened.findings.append(_empty(tree.place, split))
     return opened
 
 
-def _empty(root: Path, split: str) -> Finding:
+def _empty(root: str, split: str) -> Finding:
     return Finding(
         kind="unpaired",
         split=split,

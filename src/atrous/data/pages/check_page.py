@@ -106,7 +106,8 @@ def _figures_of_other(
 
 def _image(dataset: SegmentationDataset, sample: int) -> Colors | None:
     try:
-        return read_image(dataset.pairs[sample].image) if isinstance(dataset, PairedFiles) else dataset[sample].image
+        picture = dataset.picture_of(sample)
+        return dataset[sample].image if picture is None else read_image(picture)
     except AtrousError:  # that it cannot be read is what was found
         return None
 
