@@ -113,6 +113,59 @@ def read_mask(path: str | ReadableFile) -> Mask:
         )
 
 
+def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
+    """Read a picture of one object: its pixels are those that are not transparent, or else not black.
+
+    Returns:
+        bool [H, W]
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes values.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(f"{path} is a {image.format} file, which blurs the edges of objects: save it as PNG.")
+        image.load()
+        upright = _turned_upright(image)
+        if upright.has_transparency_data:
+            alpha = np.asarray(upright.convert("RGBA"))[..., 3]
+            if alpha.min(initial=255) < 255:
+                return alpha > 0
+            upright = upright.convert("RGB")
+        values = np.asarray(upright)
+        return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
+
+
+def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
+    """Read a mask whose classes are colours and not indices; a palette gives its colours.
+
+    Returns:
+        uint8 [H, W, 3], RGB, exactly the colours of the file; transparency is left out.
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes colours.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(
+                f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
+            )
+        image.load()
+        return np.array(_turned_upright(image).convert("RGB"))
+
+
+def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
+    """Read the colours of a palette mask by its values; there are none where it has no palette.
+
+    Raises:
+        MaskError: If the file is missing or is no mask.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+        colors = zip(*[iter(flat or [])] * 3, strict=False)
+        return {value: (red, green, blue) for value, (red, green, blue) in enumerate(colors)}
+
+
 class PictureAsIs(NamedTuple):
     """What a file holds, whether or not it is fit to be a mask."""
 
@@ -166,59 +219,6 @@ def turned(pixels: NDArray[np.uint8 | np.uint16], orientation: int) -> NDArray[n
     down = orientation in (3, 4, 7, 8)
     across = orientation in (2, 3, 6, 7)
     return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
-
-
-def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
-    """Read a picture of one object: its pixels are those that are not transparent, or else not black.
-
-    Returns:
-        bool [H, W]
-
-    Raises:
-        MaskError: If the file is missing, is cut off, or is of a format that changes values.
-    """
-    with _opened(path, MaskError, "mask") as image:
-        if image.format not in MASK_FORMATS:
-            raise MaskError(f"{path} is a {image.format} file, which blurs the edges of objects: save it as PNG.")
-        image.load()
-        upright = _turned_upright(image)
-        if upright.has_transparency_data:
-            alpha = np.asarray(upright.convert("RGBA"))[..., 3]
-            if alpha.min(initial=255) < 255:
-                return alpha > 0
-            upright = upright.convert("RGB")
-        values = np.asarray(upright)
-        return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
-
-
-def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
-    """Read a mask whose classes are colours and not indices; a palette gives its colours.
-
-    Returns:
-        uint8 [H, W, 3], RGB, exactly the colours of the file; transparency is left out.
-
-    Raises:
-        MaskError: If the file is missing, is cut off, or is of a format that changes colours.
-    """
-    with _opened(path, MaskError, "mask") as image:
-        if image.format not in MASK_FORMATS:
-            raise MaskError(
-                f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
-            )
-        image.load()
-        return np.array(_turned_upright(image).convert("RGB"))
-
-
-def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
-    """Read the colours of a palette mask by its values; there are none where it has no palette.
-
-    Raises:
-        MaskError: If the file is missing or is no mask.
-    """
-    with _opened(path, MaskError, "mask") as image:
-        flat = image.getpalette("RGB") if image.mode == "P" else None
-        colors = zip(*[iter(flat or [])] * 3, strict=False)
-        return {value: (red, green, blue) for value, (red, green, blue) in enumerate(colors)}
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:

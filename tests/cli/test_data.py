@@ -1,15 +1,31 @@
 """`atrous data convert`: what it prints, and what it refuses."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from atrous.data.folder import FolderConfig, folder
 from tests.cli.terminal import Terminal
+from tests.cli.test_help import HEAVY
 from tests.data.sources.layouts import values_of, write_colors, write_grey, write_picture
 from tests.data.sources.test_colour_masks import COLORS
 from tests.data.sources.test_pets import write_pets
+
+
+@pytest.mark.parametrize("command", [[], ["convert"], ["download"], ["export"]], ids=str)
+def test_help_imports_nothing_heavy(command: list[str]) -> None:
+    program = (
+        f"import sys; sys.argv = ['atrous', 'data', *{command!r}, '--help']\n"
+        "from atrous.cli import main\n"
+        "try: main()\n"
+        f"finally: print(*[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "\n")
+    assert "Usage" in done.stdout
 
 
 def test_any_kind_becomes_a_folder_with_choices_of_the_kind(atrous: Terminal, tmp_path: Path) -> None:

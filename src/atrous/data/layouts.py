@@ -1,7 +1,7 @@
 """Where pictures and masks lie in a folder that nobody has described; what is not certain is asked for."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from atrous.data.file_tree import FileTree
 from atrous.data.listed import JoinedPairs
@@ -35,6 +35,7 @@ class Layout:
     tree: FileTree
     folders: Mapping[str, tuple[str, str]]
     """The folders of pictures and masks by the name of their split; by no name where there are no splits."""
+    _known: dict[str, Pairs] = field(default_factory=dict, compare=False)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -54,8 +55,7 @@ class Layout:
         """
         if self.is_drawn:
             pairs = self._paired("")
-            names = [pair.image.name for pair in pairs]
-            return pairs.chosen(draw_split(names, split, seed, self.tree.place))
+            return pairs.chosen(draw_split(pairs.image_names, split, seed, self.tree.place))
         return self._paired(find_split(split, self.folders, self.tree.place))
 
     def all_pairs(self) -> Sequence[ImageMaskPair]:
@@ -67,8 +67,10 @@ class Layout:
         return JoinedPairs(*(self._paired(split) for split in self.folders))
 
     def _paired(self, split: str) -> Pairs:
-        images, masks = map(self.tree.below, self.folders[split])
-        return pair_by_stem(images, masks, mask_ending=_common_ending(images, masks))
+        if split not in self._known:
+            images, masks = map(self.tree.below, self.folders[split])
+            self._known[split] = pair_by_stem(images, masks, mask_ending=_common_ending(images, masks))
+        return self._known[split]
 
 
 def find_layout(tree: FileTree, images: str | None = None, masks: str | None = None) -> Layout:
@@ -142,14 +144,20 @@ def _top(folders: list[str], below: str = "") -> list[str]:
 
 
 def _common_ending(images: FileTree, masks: FileTree) -> str:
-    """What the name of every mask ends with beyond that of its picture."""
-    stems = [{name.rpartition(".")[0] for name in tree.walk() if is_picture(name)} for tree in (images, masks)]
-    if stems[0] == stems[1]:
-        return ""
-    for ending in MASK_ENDINGS:
-        if stems[0] == {stem.removesuffix(ending) for stem in stems[1]} and all(s.endswith(ending) for s in stems[1]):
-            return ending
-    return ""
+    """What the name of every mask ends with beyond that of its picture; pairing finds out whether that is so."""
+    endings = [ending for ending in MASK_ENDINGS if not any(stem.endswith(ending) for stem in _first_stem(images))]
+    for name in filter(is_picture, masks.walk()):
+        endings = [ending for ending in endings if name.rpartition(".")[0].endswith(ending)]
+        if not endings:
+            break
+    return endings[0] if endings and any(_first_stem(masks)) else ""
+
+
+def _first_stem(tree: FileTree) -> Iterator[str]:
+    """The stem of one of the pictures, if there are any."""
+    for name in filter(is_picture, tree.walk()):
+        yield name.rpartition(".")[0]
+        return
 
 
 def _listed(folders: list[str]) -> str:

@@ -61,7 +61,7 @@ def _values_in(pairs: Sequence[ImageMaskPair], place: str) -> list[int]:
                 f"{pair.mask} is a colour picture: list what its colours mean in {place}/classes.json, as in "
                 f'{{"road": [128, 64, 128]}}, and give the data set as colour-masks:{place}.'
             ) from None
-        found[: np.iinfo(mask.dtype).max + 1] |= np.bincount(mask.ravel(), minlength=np.iinfo(mask.dtype).max + 1) > 0
+        found[mask] = True
     return [int(value) for value in np.flatnonzero(found)]
 
 

