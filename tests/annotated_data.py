@@ -104,7 +104,7 @@ def write_labelme_xml_set(root: Path) -> DataConfig:
     write_pictures(root)
     for name in NAMES:
         (root / f"{name}.xml").write_text(labelme_xml(f"{name}.png"))
-    return LabelMeConfig(root=root, classes=("square", "bar"))
+    return LabelMeConfig(root=root, classes=("square", "bar"), overlap="drawing_order")
 
 
 def labelme_json(picture: str, shapes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def write_labelme_json_set(root: Path) -> DataConfig:
     write_pictures(root)
     for name in NAMES:
         write_json(root / f"{name}.json", labelme_json(f"{name}.png"))
-    return LabelMeConfig(root=root, classes=("square", "bar"))
+    return LabelMeConfig(root=root, classes=("square", "bar"), overlap="drawing_order")
 
 
 def supervisely_annotation(objects: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def json_of(root: Path, *shapes: dict[str, Any]) -> AnnotatedImages:
 
 
 def opened(root: Path, **choices: Any) -> AnnotatedImages:
-    dataset = open_split(LabelMeConfig(**{"root": root, "classes": ("square", "bar"), **choices}), "all")
+    ordered = {"classes": ("square", "bar"), "overlap": "drawing_order"}
+    dataset = open_split(LabelMeConfig(**{"root": root, **ordered, **choices}), "all")
     assert isinstance(dataset, AnnotatedImages)
     return dataset
 
@@ -209,3 +210,12 @@ def test_the_real_annotations_give_the_masks_that_lie_beside_them() -> None:
             means.append(np.mean(np.array(both) / np.array(either)))
     assert len(means) == 12
     assert np.mean(means) > 0.98
+
+
+def test_the_smaller_shape_shows_whatever_the_order_unless_another_rule_is_chosen(tmp_path: Path) -> None:
+    everything = [[0.0, 0.0], [12.0, 0.0], [12.0, 10.0], [0.0, 10.0]]  # as people draw the sky: last, and over all
+    objects = labelme_object("square", SQUARE, 0) + labelme_object("bar", everything, 1)
+    assert set(np.unique(xml(tmp_path / "order", objects)[0].mask)) == {2}
+    config = LabelMeConfig(root=tmp_path / "order", classes=("square", "bar"))
+    assert config.overlap == "smaller_on_top"
+    assert np.count_nonzero(open_split(config, "all")[0].mask == 1) == 16

@@ -10,7 +10,7 @@ from typing import Literal
 
 from atrous.data.annotation_files import AnnotationFiles
 from atrous.data.annotations import AnnotatedImages, Annotation
-from atrous.data.classes import Classes, ListedClass, ShapeChoices, classes_of
+from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices, classes_of
 from atrous.data.file_tree import FileTree, open_tree
 from atrous.data.names import Names
 from atrous.data.pictures import picture_folders
@@ -29,10 +29,12 @@ BACKGROUND, IGNORE = "_background_", "__ignore__"
 class LabelMeConfig(ShapeChoices):
     """Annotations of LabelMe, as XML or JSON.
 
-    Shapes are drawn in the order of the file, parts above what they are parts of.
+    People draw sky and ground last, and over everything: so by default the smaller shape shows, whatever the order.
     """
 
     kind: Literal["labelme"] = "labelme"
+    overlap: OverlapRule = "smaller_on_top"
+    """Which shape shows where several overlap; in drawing order parts are above their wholes, then the later."""
     root: Path
     """The folder or archive; folders named train, val or test in it are its splits, else there is one split, `all`."""
     classes: tuple[str, ...] = ()
