@@ -615,3 +615,27 @@ def test_real_pictures_have_the_size_of_their_header() -> None:
 def test_the_formats_that_are_read_are_those_whose_suffixes_are_looked_for() -> None:
     formats = {Image.registered_extensions()[suffix] for suffix in images.IMAGE_SUFFIXES}
     assert formats == set(images.IMAGE_FORMATS)
+
+
+@pytest.mark.parametrize("cut", [3, 20, 160, 400])
+def test_a_plain_jpeg_that_is_cut_off_or_changed_is_refused_or_read_and_nothing_else(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)).save(path, quality=90)
+    whole = path.read_bytes()
+    random = np.random.default_rng(cut)
+    for _ in range(40):
+        damaged = bytearray(whole)
+        damaged[int(random.integers(2, len(whole) - 2))] ^= int(random.integers(1, 256))
+        for content in (bytes(damaged), whole[:cut], whole[:cut] + b"\xff\xd9"):
+            path.write_bytes(content)
+            try:
+                assert read_image(path).dtype == np.uint8
+            except ImageError as error:
+                assert "a.jpg" in str(error)  # noqa: PT017 - some damage leaves a picture
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}])
+def test_a_plain_jpeg_has_the_pixels_that_pillow_reads(tmp_path: Path, options: dict[str, Any]) -> None:
+    pixels = np.kron(np.random.default_rng(1).integers(0, 256, (5, 6, 3), np.uint8), np.ones((7, 7, 1), np.uint8))
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", **options)
+    assert np.array_equal(read_image(tmp_path / "a.jpg"), np.asarray(Image.open(tmp_path / "a.jpg")))

@@ -75,10 +75,10 @@ def read_image(path: str | ReadableFile) -> NDArray[np.uint8]:
     Raises:
         ImageError: If the file is missing, is no picture, is cut off, or is too large to be one.
     """
+    plain = _plain_jpeg(Path(path) if isinstance(path, str) else path)
+    if plain is not None:
+        return plain
     with _opened(path, ImageError, "picture") as image:
-        plain = _plain_jpeg(image)
-        if plain is not None:
-            return plain
         image.load()
         return np.array(_to_rgb(_turned_upright(image), path))
 
@@ -368,21 +368,37 @@ def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError],
         raise error_type(f"{path} is damaged or cut off ({reason}): get a whole copy of this {what}.") from None
 
 
-def _plain_jpeg(image: ImageFile) -> NDArray[np.uint8] | None:
+def _plain_jpeg(path: ReadableFile) -> NDArray[np.uint8] | None:
     """The pixels of an upright JPEG in colour, by OpenCV, in two thirds of the time; none of any other picture.
 
-    Both decode by the same library to the same pixels. One that is cut off is left to Pillow, which says so.
+    Both decode by the same library to the same pixels. What says how it lies, is cut off, or is too large is left to
+    Pillow, and so is what cannot be read, for its sentence.
     """
-    if image.format != "JPEG" or image.mode != "RGB" or image.fp is None or _orientation(image) != 1:
+    try:
+        with path.open("rb") as file:
+            content = file.read()
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
-    place = image.fp.tell()
-    image.fp.seek(0)
-    content = image.fp.read()
-    image.fp.seek(place)
-    if not content.endswith(b"\xff\xd9"):
+    if not content.startswith(b"\xff\xd8\xff") or not content.endswith(b"\xff\xd9") or not _is_plain_color(content):
         return None
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
+def _is_plain_color(content: bytes) -> bool:
+    """Whether the markers of a JPEG tell of 8 bits in three colours and of no EXIF (ITU-T T.81, section B.1)."""
+    place = 2
+    while content[place : place + 1] == b"\xff" and place + 4 <= len(content):
+        kind = content[place + 1]
+        if kind == 0xE1:  # APP1: EXIF, or XMP
+            return False
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # the start of the frame
+            if place + 10 > len(content):
+                return False
+            precision, height, width, colors = struct.unpack_from(">BHHB", content, place + 4)
+            return bool(precision == 8 and colors == 3 and 0 < height * width <= (Image.MAX_IMAGE_PIXELS or 0))
+        place += 2 + int.from_bytes(content[place + 2 : place + 4])
+    return False
 
 
 def _size(image: ImageFile) -> tuple[int, int]:
