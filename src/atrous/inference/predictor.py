@@ -60,6 +60,10 @@ class Prediction:
         probabilities = np.asarray(resized.softmax(dim=0).numpy(), np.float32)
         return refine(probabilities, self.image, self.crf) if self.crf else probabilities
 
+    def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
+        """The same prediction, refined by another dense CRF or by none."""
+        return Prediction(self.image, self._logits, self.labels, self._resize, crf)
+
     def overlay(self, opacity: float = 0.5) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the picture with the classes' colours laid over it."""
         return overlay(self.image, self.mask, self.labels, opacity)
