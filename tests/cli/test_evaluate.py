@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from atrous.crf import DenseCRFConfig
 from atrous.evaluation.report import read_report
 from atrous.training.train import train
 from tests.cli.terminal import Terminal
@@ -61,3 +62,13 @@ def test_a_missing_model_is_one_sentence(atrous: Terminal, run: Path, tmp_path: 
 
 def test_a_run_folder_is_answered_with_the_checkpoint_in_it(atrous: Terminal, run: Path) -> None:
     assert "best.safetensors" in atrous.fails("evaluate", run / "run", run / "data")
+
+
+def test_the_protocol_states_the_dense_crf(atrous: Terminal, run: Path, tmp_path: Path) -> None:
+    model = run / "run" / "best.safetensors"
+    code, out, err = atrous("evaluate", model, run / "data", "--crf", "--output", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert read_report(tmp_path / "out" / "report.json").protocol.crf == DenseCRFConfig()
+    assert read_report(run / "run" / "report.json").protocol.crf is None
+    assert "dense CRF: 10 iterations, Potts" in " ".join(out.split())
+    assert "10 iterations, Potts" in (tmp_path / "out" / "report.html").read_text()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from atrous.crf import DenseCRFConfig
 from atrous.data import open_split, parse_dataset
 from atrous.images import read_mask
 from atrous.inference.predictor import load
@@ -245,3 +246,31 @@ def test_a_prediction_has_polygons_that_cover_it(model: Path, photo: Path) -> No
     prediction = load(model)(photo)
     polygons = prediction.polygons(tolerance=0)
     assert sum(polygon.area for polygon in polygons) == prediction.mask.size
+
+
+def test_the_dense_crf_is_the_default_or_a_files(atrous: Terminal, model: Path, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "crf.yaml").write_text("{iterations: 2, color_std: 40}")
+    configs = {"--crf": DenseCRFConfig(), "--crf-config": DenseCRFConfig(iterations=2, color_std=40)}
+    for option, config in configs.items():
+        options = [option] if option == "--crf" else [option, tmp_path / "crf.yaml"]
+        assert atrous("predict", model, photo, "-o", tmp_path / "out", "--save", "mask", *options).code == 0
+        expected = load(model, crf=config)(photo).mask
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / "photo.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("colour_std: 3", ["crf.yaml", "did you mean `color_std`"]),
+        ("weight_smooth: -1", ["crf.yaml", "weight_smooth"]),
+        ("compatibility: [[0, 1], [1, 0]]", ["2 classes", "3"]),
+        ("- 1", ["crf.yaml", "table"]),
+    ],
+)
+def test_choices_of_a_crf_that_mean_nothing_are_one_sentence(
+    text: str, words: list[str], atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "crf.yaml").write_text(text)
+    sentence = atrous.fails("predict", model, photo, "-o", tmp_path / "out", "--crf-config", tmp_path / "crf.yaml")
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from atrous.errors import ImageError
+from atrous.crf import DenseCRFConfig, refine
+from atrous.errors import ConfigError, ImageError
 from atrous.images import read_image, read_mask, write_image
 from atrous.inference.device import best_device, describe_device, gains_from_bfloat16
 from atrous.inference.predictor import Predictor, load
@@ -191,3 +193,34 @@ def test_devices_are_described_and_judged() -> None:
     assert best_device().type in ("cpu", "cuda")
     assert describe_device(CPU) == f"{torch.get_num_threads()} CPU threads"
     assert gains_from_bfloat16(CPU) in (True, False)
+
+
+SMALL_CRF = DenseCRFConfig(iterations=3, position_std_appearance=8, color_std=10)
+
+
+def test_a_dense_crf_is_guided_by_the_pixels_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(noise((24, 36), 0)).save(path)
+    seen = []
+
+    def spy(probabilities: NDArray[np.float32], image: NDArray[np.uint8], config: DenseCRFConfig) -> Any:
+        seen.append(image.copy())
+        return refine(probabilities, image, config)
+
+    monkeypatch.setattr("atrous.inference.predictor.refine", spy)
+    network = build_network(SMALL_NETWORKS[0], 3)
+    plain = Predictor(network, LABELS, name="small", device=CPU)(path)
+    refined = Predictor(network, LABELS, name="small", device=CPU, crf=SMALL_CRF)(path)
+    pixels = np.asarray(Image.open(path))
+    np.testing.assert_array_equal(refined.probabilities, refine(plain.probabilities, pixels, SMALL_CRF))
+    np.testing.assert_array_equal(seen[0], pixels)
+    np.testing.assert_array_equal(refined.mask, refined.probabilities.argmax(axis=0))
+    assert refined.mask.dtype == plain.mask.dtype
+    assert len(seen) == 1
+
+
+def test_a_matrix_for_other_classes_is_refused_before_anything_is_predicted() -> None:
+    crf = DenseCRFConfig(compatibility=((0.0, 1.0), (1.0, 0.0)))
+    with pytest.raises(ConfigError) as caught:
+        Predictor(build_network(SMALL_NETWORKS[0], 3), LABELS, name="small", device=CPU, crf=crf)
+    assert "for 2 classes and the network knows 3" in one_sentence(caught.value)

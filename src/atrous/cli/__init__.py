@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from atrous.cli.crf import crf
 from atrous.cli.data import data
 from atrous.cli.demo import demo
 from atrous.cli.evaluate import evaluate
@@ -30,6 +31,7 @@ for command in (demo, train, evaluate, predict):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
 app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)
+app.add_typer(crf, name="crf")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 

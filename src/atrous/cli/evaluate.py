@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Model, Quiet
+from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
 
 if TYPE_CHECKING:
     from atrous.evaluation.report import EvaluationReport
@@ -23,6 +23,8 @@ def evaluate(
         Optional[Path],  # noqa: UP045 - typer reads it
         typer.Option("--output", "-o", help="Where report.json and report.html go; by default below evaluation/."),
     ] = None,
+    crf: Crf = False,
+    crf_config: CrfFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Score a checkpoint on a split of a data set, every picture whole and at its own size."""
@@ -36,9 +38,9 @@ def evaluate(
 
     progress = terminal_progress(quiet=quiet)
     data = open_split(parse_dataset(dataset), split)
-    predictor = load(model, progress=progress)
+    predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
     report = run_evaluation(predictor, data, progress)
-    output = output or Path("evaluation") / f"{predictor.name}_{data.split}"
+    output = output or Path("evaluation") / f"{predictor.name}_{data.split}{'_crf' if predictor.crf else ''}"
     write_report(output / "report.json", report)
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
     examples = predict_examples(predictor, data, count=8)
@@ -53,6 +55,8 @@ def print_scores(report: "EvaluationReport") -> None:
     """Print the table of a report and its protocol."""
     from rich.console import Console
     from rich.table import Table
+
+    from atrous.evaluation.report import describe_crf
 
     scores, card = report.scores, report.protocol
     table = Table(title=f"{report.model} on {card.dataset} {card.split}", title_justify="left")
@@ -76,7 +80,7 @@ def print_scores(report: "EvaluationReport") -> None:
         )
     console.print(
         f"Protocol: {card.pictures} pictures at {card.sizes}; output stride {card.output_stride}, one scale, no flip, "
-        f"{card.precision}; ignored: {card.ignore}; files {card.fingerprint}."
+        f"{card.precision}; dense CRF: {describe_crf(card.crf)}; ignored: {card.ignore}; files {card.fingerprint}."
     )
 
 

@@ -4,9 +4,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from atrous.crf import DenseCRFConfig
 
 Model = Annotated[
     str,
@@ -24,6 +27,12 @@ Choices = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the output folder.")]
 
+Crf = Annotated[bool, typer.Option("--crf", help="Move the boundaries onto the picture's edges, by a dense CRF.")]
+CrfFile = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it
+    typer.Option("--crf-config", metavar="FILE", help="Its choices, as YAML; `atrous crf tune` writes some."),
+]
+
 
 def program() -> str:
     """How to type this command again: `atrous` where the shell finds it, else the path by which it was called."""
@@ -36,3 +45,15 @@ def program() -> str:
 def flowing(text: str) -> str:
     """Join the lines of each paragraph."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def chosen_crf(*, crf: bool, crf_config: Path | None) -> "DenseCRFConfig | None":
+    """The dense CRF that two options ask for; a file asks for one, too."""
+    if not crf and crf_config is None:
+        return None
+    from atrous.config import parse, read_yaml
+    from atrous.crf import DenseCRFConfig
+
+    choices = read_yaml(crf_config) if crf_config else {}
+    chosen: DenseCRFConfig = parse(DenseCRFConfig, choices, str(crf_config))
+    return chosen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atrous.cli.options import Model, Quiet
+from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
 from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def predict(
             "--save", help="What to write, with commas: mask (class indices), overlay, color; labelme, cvat, coco."
         ),
     ] = "mask,overlay",
+    crf: Crf = False,
+    crf_config: CrfFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Segment pictures: one mask per picture, of exactly its size.
@@ -49,7 +51,7 @@ def predict(
     progress = terminal_progress(quiet=quiet)
     wanted = _parse_save(save)
     paths = find_images(inputs)
-    predictor = load(model, progress=progress)
+    predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
     failures: list[Path] = []
     pairs = list(zip(paths, unique_stems(paths), strict=True))
     _require_inputs_kept(paths, [file for _, stem in pairs for file in _files(output, stem, wanted).values()])

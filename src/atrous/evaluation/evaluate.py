@@ -66,6 +66,7 @@ def protocol(predictor: Predictor, dataset: SegmentationDataset, sizes: Iterable
         ignore=f"pixels whose true label is {dataset.labels.ignore_index}; all others count, from every picture",
         output_stride=predictor.network.output_stride,
         precision=predictor.precision,
+        crf=predictor.crf,
         fingerprint=dataset.fingerprint(),
     )
 

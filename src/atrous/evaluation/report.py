@@ -7,6 +7,7 @@ import pydantic
 from pydantic import Field
 
 from atrous.config import Config, parse
+from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.files import write_text
 from atrous.labels import LabelSpace
@@ -26,6 +27,8 @@ class Protocol(Config):
     flip: bool = False
     output_stride: int
     precision: Literal["float32", "bfloat16"]
+    crf: DenseCRFConfig | None = None
+    """What refined the predictions, if anything."""
     fingerprint: str
     """Hash of the split's files (`SegmentationDataset.fingerprint`)."""
 
@@ -65,6 +68,18 @@ class EvaluationReport(Config):
     labels: LabelSpace
     confusion: tuple[tuple[int, ...], ...] = Field(repr=False)
     """Pixels by true class (row) and predicted class (column)."""
+
+
+def describe_crf(crf: DenseCRFConfig | None) -> str:
+    """A dense CRF in words, for those who read a protocol."""
+    if crf is None:
+        return "none"
+    compatibility = "Potts" if crf.compatibility is None else "own compatibility"
+    return (
+        f"{crf.iterations} iterations, {compatibility}; smoothness {crf.weight_smooth:g} "
+        f"within {crf.position_std_smooth:g} px, appearance {crf.weight_appearance:g} "
+        f"within {crf.position_std_appearance:g} px and {crf.color_std:g} levels"
+    )
 
 
 def write_report(path: Path, report: EvaluationReport) -> None:

@@ -9,7 +9,7 @@ import jinja2
 
 from atrous.evaluation.curves import SPAN, Curve, Plot, plot, short_number
 from atrous.evaluation.example_cards import Example, example_cards
-from atrous.evaluation.report import ClassScore, EvaluationReport, Protocol
+from atrous.evaluation.report import ClassScore, EvaluationReport, Protocol, describe_crf
 from atrous.files import write_text
 from atrous.labels import IGNORE_COLOR, Color
 
@@ -147,6 +147,7 @@ def _protocol(protocol: Protocol) -> list[tuple[str, str]]:
         ("Flip", "yes" if protocol.flip else "no"),
         ("Output stride", str(protocol.output_stride)),
         ("Precision", protocol.precision),
+        ("Dense CRF", describe_crf(protocol.crf)),
         ("Fingerprint", protocol.fingerprint),
     ]
 

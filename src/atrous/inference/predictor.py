@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atrous.crf import DenseCRFConfig, refine
 from atrous.data.polygons import DEFAULT_TOLERANCE, LabelledPolygon, polygons_of
+from atrous.errors import ConfigError
 from atrous.images import read_image, write_mask
 from atrous.inference.device import DTYPES, Precision, best_device
 from atrous.inference.label_map import label_map
@@ -25,21 +27,42 @@ class Prediction:
     """What a network says about one picture."""
 
     def __init__(
-        self, image: NDArray[np.uint8], logits: Tensor, labels: LabelSpace, resize: ResizeMode = "half_pixel"
+        self,
+        image: NDArray[np.uint8],
+        logits: Tensor,
+        labels: LabelSpace,
+        resize: ResizeMode = "half_pixel",
+        crf: DenseCRFConfig | None = None,
     ) -> None:
-        """Keep the picture, uint8 [H, W, 3], the network's logits, float32 [K, h, w], and how they are enlarged."""
-        self.image, self.labels, self._logits, self._resize = image, labels, logits, resize
+        """Take what the network says.
+
+        Args:
+            image: uint8 [H, W, 3]; a dense CRF is guided by these very pixels.
+            logits: float32 [K, h, w], at the network's own resolution.
+            labels: What they mean.
+            resize: How they are enlarged.
+            crf: What refines the enlarged probabilities, if anything.
+        """
+        self.image, self.labels, self.crf, self._logits, self._resize = image, labels, crf, logits, resize
 
     @cached_property
     def mask(self) -> Mask:
         """uint8 (uint16 above 255 classes) [H, W]: the most probable class of each pixel."""
+        if self.crf:
+            mask: Mask = self.probabilities.argmax(axis=0).astype(self.labels.mask_dtype)
+            return mask
         return label_map(self._logits.numpy(), self.image.shape[:2], self.labels.mask_dtype, self._resize)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: the K values of a pixel sum to 1."""
         resized = resize_bilinear(self._logits[None], self.image.shape[:2], self._resize)[0]
-        return np.asarray(resized.softmax(dim=0).numpy(), np.float32)
+        probabilities = np.asarray(resized.softmax(dim=0).numpy(), np.float32)
+        return refine(probabilities, self.image, self.crf) if self.crf else probabilities
+
+    def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
+        """The same prediction, refined by another dense CRF or by none."""
+        return Prediction(self.image, self._logits, self.labels, self._resize, crf)
 
     def overlay(self, opacity: float = 0.5) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the picture with the classes' colours laid over it."""
@@ -77,6 +100,7 @@ class Predictor:
         name: str,
         device: torch.device | None = None,
         precision: Precision = "float32",
+        crf: DenseCRFConfig | None = None,
     ) -> None:
         """Take a network as it is; it is moved to the device and put into evaluation mode.
 
@@ -86,10 +110,15 @@ class Predictor:
             name: How reports call it.
             device: Where it computes; by default a GPU if there is one.
             precision: The type of its arithmetic; the logits are float32 in any case.
+            crf: A dense CRF that moves the boundaries onto the edges of each picture.
+
+        Raises:
+            ConfigError: If the CRF's compatibility matrix is for another number of classes.
         """
+        require_same_number(crf, labels)
         self.device = device or best_device()
         self.network = network.to(self.device).eval()
-        self.labels, self.name, self.precision = labels, name, precision
+        self.labels, self.name, self.precision, self.crf = labels, name, precision, crf
 
     def __call__(self, image: NDArray[np.uint8] | str | Path) -> Prediction:
         """Predict one picture, whole and at its own size.
@@ -106,7 +135,7 @@ class Predictor:
             raise ValueError(f"an image is an array or a path; this one is a {type(pixels).__name__}")
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
             raise ValueError(f"an image is uint8 [H, W, 3]; this one is {pixels.dtype} {list(pixels.shape)}")
-        return Prediction(pixels, self.logits(pixels), self.labels, self.network.resize)
+        return Prediction(pixels, self.logits(pixels), self.labels, self.network.resize, self.crf)
 
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8]) -> Tensor:
@@ -123,6 +152,7 @@ def load(
     *,
     device: torch.device | None = None,
     precision: Precision = "float32",
+    crf: DenseCRFConfig | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
     """Read a checkpoint and make it predict.
@@ -131,12 +161,27 @@ def load(
         model: A path, a name that `atrous models` lists, or `hf://owner/model`; what is not here is fetched.
         device: Where it computes; by default a GPU if there is one.
         precision: The type of its arithmetic; the logits are float32 in any case.
+        crf: A dense CRF that moves the boundaries onto the edges of each picture.
         progress: Shows a download.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or no checkpoint of atrous.
         DownloadError: If it cannot be fetched.
+        ConfigError: If the CRF's compatibility matrix is for another number of classes.
     """
     checkpoint = load_checkpoint(find_model(model, progress))
     info = checkpoint.info
-    return Predictor(checkpoint.network, info.labels, name=info.name, device=device, precision=precision)
+    return Predictor(checkpoint.network, info.labels, name=info.name, device=device, precision=precision, crf=crf)
+
+
+def require_same_number(crf: DenseCRFConfig | None, labels: LabelSpace) -> None:
+    """Refuse a CRF whose compatibility matrix is for another number of classes.
+
+    Raises:
+        ConfigError: It names both numbers.
+    """
+    if crf and crf.compatibility is not None and len(crf.compatibility) != labels.num_classes:
+        raise ConfigError(
+            f"The CRF's `compatibility` is for {len(crf.compatibility)} classes and the network knows "
+            f"{labels.num_classes}: give a matrix of as many rows, or none."
+        )
