@@ -12,6 +12,7 @@ from atrous.data import DataConfig
 from atrous.data.augmentation import AugmentationConfig
 from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
+from atrous.training.losses import CrossEntropyConfig, LossConfig
 from atrous.training.optimizer import OptimizerConfig
 from atrous.training.schedule import PolyConfig, ScheduleConfig
 from atrous.weights.finding import find_model
@@ -56,13 +57,14 @@ class TrainingConfig(Config):
 
 
 class Recipe(Config):
-    """Network, data, augmentation, optimizer, schedule and training, each with its own choices."""
+    """Network, data, augmentation, loss, optimizer, schedule and training, each with its own choices."""
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
     """What the run and its checkpoints are called."""
     network: NetworkConfig
     data: DataConfig
     augmentation: AugmentationConfig
+    loss: LossConfig = CrossEntropyConfig()
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = PolyConfig()
     training: TrainingConfig

@@ -18,10 +18,12 @@ from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze
 from atrous.progress import Progress
+from atrous.training.class_weights import count_class_pixels
+from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
-from atrous.training.state import RunState, load_state, save_state
+from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.finding import find_model
@@ -39,8 +41,8 @@ class Run:
     folder: RunFolder
     train_split: SegmentationDataset
     val_split: SegmentationDataset
-    network: SegmentationNetwork
-    optimizer: torch.optim.Optimizer
+    learner: Learner
+    loss: Loss
     arithmetic: Arithmetic
     state: RunState
     progress: Progress
@@ -78,14 +80,13 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
-    optimizer = build_optimizer(recipe.optimizer, network)
-    if resume:
-        state = load_state(folder.state, network, optimizer)
-        folder.go_on()
-    else:
-        state = RunState()
-        folder.begin(recipe)
-    run = Run(recipe, folder, train_split, val_split, network, optimizer, arithmetic, state, progress)
+    learner = Learner(network, build_optimizer(recipe.optimizer, network))
+    state = load_state(folder.state, learner) if resume else RunState()
+    if needs_pixel_counts(recipe.loss) and not state.class_pixels:
+        state.class_pixels = count_class_pixels(train_split, progress)
+    loss = build_loss(recipe.loss, train_split.labels, state.class_pixels, arithmetic.device)
+    folder.go_on() if resume else folder.begin(recipe)
+    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress)
     describe(run)
     if start is not None:
         progress.say(start)
@@ -130,9 +131,9 @@ def save(run: Run) -> None:
         TrainingError: If the weights are no numbers; the older save stays then.
         OutputError: If the place cannot be written.
     """
-    require_finite_weights(run.network, run.state, run.folder)
-    save_checkpoint(run.folder.last, run.network, checkpoint_info(run))
-    save_state(run.folder.state, run.state, run.network, run.optimizer)
+    require_finite_weights(run.learner.network, run.state, run.folder)
+    save_checkpoint(run.folder.last, run.learner.network, checkpoint_info(run))
+    save_state(run.folder.state, run.state, run.learner)
 
 
 def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> CheckpointInfo:
@@ -158,13 +159,14 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
 def describe(run: Run) -> None:
     """Say what is about to happen, read from the live objects and not from the recipe."""
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
-    parameters = sum(parameter.numel() for parameter in run.network.parameters())
+    parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
     layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
     loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
     say(f"{run.train_split.title}: {len(run.train_split)} pictures to train, {len(run.val_split)} to validate")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
-    say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.network.output_stride}")
+    say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.learner.network.output_stride}")
     for sentence in deviations(run.recipe.network):
         say(f"Unlike the paper: {sentence}")
-    say(describe_optimizer(run.optimizer))
+    say(describe_loss(run.loss, labels))
+    say(describe_optimizer(run.learner.optimizer))
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

@@ -2,13 +2,15 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.networks import SegmentationNetwork
 from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
 
 FORMAT = "atrous-state-1"
@@ -28,6 +30,8 @@ class RunState:
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
+    class_pixels: list[int] = field(default_factory=list)
+    """How many training pixels each class has, where the loss weighs classes by that."""
 
     def count(self, loss: float, seconds: float, smoothing: float) -> None:
         """Count one update with its loss and its time."""
@@ -37,21 +41,28 @@ class RunState:
         self.smoothed_loss = smoothing * older + (1 - smoothing) * loss
 
 
-def save_state(path: Path, state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+class Learner(NamedTuple):
+    """What a step changes."""
+
+    network: SegmentationNetwork
+    optimizer: torch.optim.Optimizer
+
+
+def save_state(path: Path, state: RunState, learner: Learner) -> None:
     """Write the state as one file, whole or not at all.
 
     Raises:
         OutputError: If the place cannot be written.
     """
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= _optimizer_tensors(optimizer)
+    tensors = {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
+    tensors |= _optimizer_tensors(learner.optimizer)
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     save_tensors(path, tensors, json.dumps({"format": FORMAT, **asdict(state)}))
 
 
-def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
+def load_state(path: Path, learner: Learner) -> RunState:
     """Put network, optimizer and chance back to where they were, and say how far that was.
 
     Raises:
@@ -62,9 +73,9 @@ def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer)
     if "random.cpu" not in tensors:
         raise _not_ours(path)
     weights = _below("network.", tensors)
-    require_same_tensors(network.state_dict(), weights, path)
-    network.load_state_dict(weights)
-    _load_optimizer(optimizer, _below("optimizer.", tensors), path)
+    require_same_tensors(learner.network.state_dict(), weights, path)
+    learner.network.load_state_dict(weights)
+    _load_optimizer(learner.optimizer, _below("optimizer.", tensors), path)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])

@@ -99,14 +99,14 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     """
     state, plan = run.state, run.recipe.training
     started = time.monotonic()
-    rate = set_learning_rate(run.optimizer, learning_rate_factor(run.recipe.schedule, state.step, plan.steps))
+    rate = set_learning_rate(run.learner.optimizer, learning_rate_factor(run.recipe.schedule, state.step, plan.steps))
     try:
         taken = list(islice(batches, plan.accumulation))
     except (ImageError, MaskError):
         save(run)
         raise
     with memory_suffices(run.recipe):
-        loss = update(run.network, run.optimizer, taken, run.train_split.labels.ignore_index, run.arithmetic)
+        loss = update(run.learner, taken, run.loss, run.arithmetic)
     require_finite_loss(loss, state, run.folder)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)

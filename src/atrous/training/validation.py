@@ -33,7 +33,7 @@ def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
     better = scores.mean_iou > state.best_score
     if better:
         state.best_score, state.best_step = scores.mean_iou, state.step
-        save_checkpoint(run.folder.best, run.network, checkpoint_info(run, report))
+        save_checkpoint(run.folder.best, run.learner.network, checkpoint_info(run, report))
         write_report(run.folder.report, report)
     log.write(step=state.step, val_mean_iou=scores.mean_iou, val_pixel_accuracy=scores.pixel_accuracy)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
