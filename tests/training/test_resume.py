@@ -64,6 +64,11 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def assert_same_run(ours: Path, theirs: Path) -> None:
+    assert_same_tensors(tensors_of(ours), tensors_of(theirs))
+    assert rows_of(ours) == rows_of(theirs)
+
+
 def interrupted_at(steps: list[int], recipe: Recipe, folder: Path) -> TrainingResult:
     for number, step in enumerate(steps):
         result = train(recipe, folder, resume=number > 0, progress=SignalAfter(step))

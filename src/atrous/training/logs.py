@@ -23,7 +23,10 @@ COLUMNS = (
     "images_per_second",
     "seconds",
     "val_mean_iou",
+    "val_mean_dice",
     "val_pixel_accuracy",
+    "val_mean_accuracy",
+    "val_frequency_weighted_iou",
 )
 
 

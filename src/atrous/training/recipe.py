@@ -18,6 +18,7 @@ from atrous.training.schedule import PolyConfig, ScheduleConfig
 from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
+Metric = Literal["mean_iou", "mean_dice", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -32,6 +33,12 @@ class TrainingConfig(Config):
     """Batches whose gradients make one update."""
     validate_every: Count | None = None
     """Steps between two validations, each of which saves the run; by default a tenth of all steps."""
+    best_by: Metric = "mean_iou"
+    """The score on val by which the best checkpoint is chosen."""
+    best_class: str | None = None
+    """The class whose IoU is that score instead."""
+    stop_after: Count | None = None
+    """Validations in a row without a better score that end the training early."""
     log_every: Count = 10
     """Steps between two lines of the log."""
     seed: Annotated[int, Field(ge=0)] = 0

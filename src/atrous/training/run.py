@@ -23,6 +23,7 @@ from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
+from atrous.training.selection import require_known_class
 from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
@@ -60,8 +61,14 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether all steps are made; the last validation may still be due."""
-        return self.state.step == self.recipe.training.steps
+        """Whether all steps are made, or no better score is hoped for; the last validation may still be due."""
+        return self.state.step == self.recipe.training.steps or self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether so many validations brought no better score that the training ends."""
+        patience = self.recipe.training.stop_after
+        return patience is not None and self.state.unimproved >= patience
 
 
 def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progress: Progress) -> Run:
@@ -118,6 +125,7 @@ def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, 
     if plan.cache_gigabytes:  # the check below fills it
         splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
+    require_known_class(plan, splits[0].labels)
     if plan.check_first:
         for split in splits:
             check_samples(split, progress)

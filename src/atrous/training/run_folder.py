@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from atrous.config import read_yaml
 from atrous.errors import ConfigError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
-from atrous.training.recipe import Recipe, recipe_text
+from atrous.training.recipe import Recipe, read_recipe, recipe_text
 
 
 class RunFolder:
@@ -69,7 +68,9 @@ class RunFolder:
         if not self.state.exists() or not self.recipe.exists():
             way_out = "start it anew with --overwrite" if self.holds_run() else "leave out --resume to start one"
             raise OutputError(f"{self.path} holds no run that can be continued: {way_out}.")
-        differences = _differences(read_yaml(self.recipe), recipe.model_dump(mode="json"), "")
+        # Read as a recipe, for it may be older than a choice that has been added since, whose default it then has.
+        stored = read_recipe(self.recipe)
+        differences = _differences(stored.model_dump(mode="json"), recipe.model_dump(mode="json"), "")
         if differences:
             raise ConfigError(
                 f"The recipe is not the one that {self.path} was started with ({'; '.join(differences[:3])}): "

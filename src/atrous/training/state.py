@@ -25,8 +25,14 @@ class RunState:
     validated: int = -1
     """The step of the last validation."""
     best_score: float = -1.0
-    """The best mean IoU on the validation split, 0..1."""
+    """The best score on the validation split, 0..1; which one, the recipe says."""
     best_step: int = -1
+    unimproved: int = 0
+    """Validations since the best one."""
+    waited: int = 0
+    """Validations since the best one, or since the rate was cut after it."""
+    cuts: int = 0
+    """How often the learning rate was cut on a plateau."""
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
@@ -39,6 +45,23 @@ class RunState:
         self.seconds += seconds
         older = loss if math.isnan(self.smoothed_loss) else self.smoothed_loss
         self.smoothed_loss = smoothing * older + (1 - smoothing) * loss
+
+    def judge(self, score: float) -> bool:
+        """Note the score of the present weights; whether it is the best so far."""
+        self.validated = self.step
+        better = score > self.best_score
+        if better:
+            self.best_score, self.best_step = score, self.step
+        self.unimproved = 0 if better else self.unimproved + 1
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+    def cut_after(self, patience: int) -> bool:
+        """Count a cut of the learning rate if more validations than `patience` brought nothing; whether they did."""
+        if self.waited <= patience:
+            return False
+        self.waited, self.cuts = 0, self.cuts + 1
+        return True
 
 
 class Learner(NamedTuple):

@@ -99,7 +99,8 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     """
     state, plan = run.state, run.recipe.training
     started = time.monotonic()
-    rate = set_learning_rate(run.learner.optimizer, learning_rate_factor(run.recipe.schedule, state.step, plan.steps))
+    factor = learning_rate_factor(run.recipe.schedule, state.step, plan.steps, state.cuts)
+    rate = set_learning_rate(run.learner.optimizer, factor)
     try:
         taken = list(islice(batches, plan.accumulation))
     except (ImageError, MaskError):

@@ -1,11 +1,16 @@
 """Validation while a network is trained: the last checkpoint is scored as its users will run it."""
 
+from typing import get_args
+
 from atrous.evaluation.evaluate import evaluate
 from atrous.evaluation.report import EvaluationReport, write_report
 from atrous.inference.predictor import load
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
+from atrous.training.recipe import Metric
 from atrous.training.run import Run, checkpoint_info
+from atrous.training.schedule import PlateauConfig
+from atrous.training.selection import chosen_score, describe_score
 from atrous.weights.checkpoint import save_checkpoint
 
 
@@ -28,13 +33,17 @@ def validate(run: Run, interrupt: Interrupt) -> EvaluationReport | None:
 
 def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
-    scores, state = report.scores, run.state
-    state.validated = state.step
-    better = scores.mean_iou > state.best_score
+    scores, state, say = report.scores, run.state, run.progress.say
+    score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
+    better = state.judge(score)
     if better:
-        state.best_score, state.best_step = scores.mean_iou, state.step
         save_checkpoint(run.folder.best, run.learner.network, checkpoint_info(run, report))
         write_report(run.folder.report, report)
-    log.write(step=state.step, val_mean_iou=scores.mean_iou, val_pixel_accuracy=scores.pixel_accuracy)
+    log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
-    run.progress.say(f"step {state.step}: {run.val_split.split} mIoU {scores.mean_iou:.1%} ({verdict})")
+    say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
+    schedule = run.recipe.schedule
+    if isinstance(schedule, PlateauConfig) and state.cut_after(schedule.patience):
+        say(f"The learning rate is cut to {schedule.factor**state.cuts:g} of the first: no better {name} is in sight.")
+    if run.stopped_early:
+        say(f"Stopped at step {state.step}: {state.unimproved} validations in a row brought no better {name}.")
