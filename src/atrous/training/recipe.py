@@ -19,6 +19,7 @@ from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
 Metric = Literal["mean_iou", "mean_dice", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"]
+TrainingPrecision = Precision | Literal["float16"]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -43,8 +44,12 @@ class TrainingConfig(Config):
     """Steps between two lines of the log."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
-    precision: Precision | Literal["auto"] = "auto"
-    """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32."""
+    precision: TrainingPrecision | Literal["auto"] = "auto"
+    """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32. The loss
+    is scaled for float16, so that its gradients do not vanish: for GPUs without bfloat16."""
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What stays of the moving average of the weights at each step, such as 0.999; the average is what is validated
+    and saved. Without it there is none."""
     channels_last: bool | Literal["auto"] = "auto"
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"

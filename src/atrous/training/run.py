@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.amp import GradScaler
 
 import atrous
 from atrous.data import open_split
@@ -18,6 +19,7 @@ from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze
 from atrous.progress import Progress
+from atrous.training.averaging import begin_average
 from atrous.training.class_weights import count_class_pixels
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
@@ -87,7 +89,7 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
-    learner = Learner(network, build_optimizer(recipe.optimizer, network))
+    learner = begin_learner(network, recipe, arithmetic)
     state = load_state(folder.state, learner) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
         state.class_pixels = count_class_pixels(train_split, progress)
@@ -98,6 +100,16 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     if start is not None:
         progress.say(start)
     return run
+
+
+def begin_learner(network: SegmentationNetwork, recipe: Recipe, arithmetic: Arithmetic) -> Learner:
+    """Put all together that the steps change."""
+    return Learner(
+        network,
+        build_optimizer(recipe.optimizer, network),
+        GradScaler(arithmetic.device.type, enabled=arithmetic.precision == "float16"),
+        None if recipe.training.average_decay is None else begin_average(network),
+    )
 
 
 def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: SegmentationDataset) -> str | None:
@@ -140,7 +152,7 @@ def save(run: Run) -> None:
         OutputError: If the place cannot be written.
     """
     require_finite_weights(run.learner.network, run.state, run.folder)
-    save_checkpoint(run.folder.last, run.learner.network, checkpoint_info(run))
+    save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
     save_state(run.folder.state, run.state, run.learner)
 
 
@@ -160,6 +172,7 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "step": run.state.step,
             "seconds": round(run.state.seconds, 1),
+            **({"average_decay": decay} if (decay := run.recipe.training.average_decay) else {}),
         },
     )
 
@@ -177,4 +190,6 @@ def describe(run: Run) -> None:
         say(f"Unlike the paper: {sentence}")
     say(describe_loss(run.loss, labels))
     say(describe_optimizer(run.learner.optimizer))
+    if run.recipe.training.average_decay is not None:
+        say(f"Validated and saved: the moving average of the weights, decay {run.recipe.training.average_decay:g}")
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 
 from atrous.errors import CheckpointError
 from atrous.networks import SegmentationNetwork
 from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
 
 FORMAT = "atrous-state-1"
+UNSCALED = GradScaler("cpu", enabled=False)
+"""Changes nothing, for all arithmetic but float16."""
 
 
 @dataclass
@@ -69,6 +72,15 @@ class Learner(NamedTuple):
 
     network: SegmentationNetwork
     optimizer: torch.optim.Optimizer
+    scaler: GradScaler = UNSCALED
+    """Keeps the gradients of float16 from vanishing."""
+    average: SegmentationNetwork | None = None
+    """The moving average of the network, where there is one."""
+
+    @property
+    def answering(self) -> SegmentationNetwork:
+        """The network that is validated and saved: the average, where there is one."""
+        return self.network if self.average is None else self.average
 
 
 def save_state(path: Path, state: RunState, learner: Learner) -> None:
@@ -79,6 +91,9 @@ def save_state(path: Path, state: RunState, learner: Learner) -> None:
     """
     tensors = {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
     tensors |= _optimizer_tensors(learner.optimizer)
+    tensors |= {f"scaler.{name}": torch.tensor(value) for name, value in learner.scaler.state_dict().items()}
+    if learner.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in learner.average.state_dict().items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -95,10 +110,11 @@ def load_state(path: Path, learner: Learner) -> RunState:
     state = _described(text, path)
     if "random.cpu" not in tensors:
         raise _not_ours(path)
-    weights = _below("network.", tensors)
-    require_same_tensors(learner.network.state_dict(), weights, path)
-    learner.network.load_state_dict(weights)
+    _load_network(learner.network, _below("network.", tensors), path)
     _load_optimizer(learner.optimizer, _below("optimizer.", tensors), path)
+    _load_scaler(learner.scaler, _below("scaler.", tensors), path)
+    if learner.average is not None:
+        _load_network(learner.average, _below("average.", tensors), path)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
@@ -119,6 +135,18 @@ def _not_ours(path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} is no state of a run that this version can continue: start the run again with --overwrite."
     )
+
+
+def _load_network(network: SegmentationNetwork, weights: dict[str, Tensor], path: Path) -> None:
+    require_same_tensors(network.state_dict(), weights, path)
+    network.load_state_dict(weights)
+
+
+def _load_scaler(scaler: GradScaler, tensors: dict[str, Tensor], path: Path) -> None:
+    if tensors.keys() != scaler.state_dict().keys():
+        raise _not_ours(path)
+    if tensors:
+        scaler.load_state_dict({name: tensor.item() for name, tensor in tensors.items()})
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -9,10 +9,10 @@ import torch
 
 from atrous.data.loading import Batch
 from atrous.errors import TrainingError
-from atrous.inference.device import DTYPES, Precision, best_device, gains_from_bfloat16
+from atrous.inference.device import best_device, gains_from_bfloat16
 from atrous.networks import SegmentationNetwork
 from atrous.training.losses import Loss
-from atrous.training.recipe import Recipe, TrainingConfig
+from atrous.training.recipe import Recipe, TrainingConfig, TrainingPrecision
 from atrous.training.run_folder import RunFolder
 from atrous.training.state import Learner, RunState
 
@@ -21,7 +21,7 @@ class Arithmetic(NamedTuple):
     """Where and how the network computes while it is trained."""
 
     device: torch.device
-    precision: Precision
+    precision: TrainingPrecision
     memory_format: torch.memory_format
 
 
@@ -40,20 +40,21 @@ def update(learner: Learner, batches: Sequence[Batch], loss: Loss, arithmetic: A
 
     Batch norm alone still sees each batch by itself.
     """
-    network, optimizer = learner
+    network, optimizer, scaler, _ = learner
     device, precision, memory_format = arithmetic
     sizes = loss.sizes([batch.mask for batch in batches])
     total = 0.0
     optimizer.zero_grad(set_to_none=True)
     for image, mask in batches:
-        with torch.autocast(device.type, DTYPES[precision], enabled=precision != "float32"):
+        with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
             outputs = network.training_logits(
                 image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
             )
         share = loss.of(outputs, mask.to(device, non_blocking=True), sizes)
-        share.backward()  # type: ignore[no-untyped-call]
+        scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         total += share.item()
-    optimizer.step()
+    scaler.step(optimizer)  # float16 leaves it out where a gradient has overflown, and scales less from then on
+    scaler.update()
     return total
 
 

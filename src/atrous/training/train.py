@@ -10,6 +10,7 @@ from typing import NamedTuple
 from atrous.data.loading import Batch, training_batches
 from atrous.errors import ImageError, MaskError
 from atrous.progress import Progress, Silent
+from atrous.training.averaging import follow
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
@@ -111,6 +112,8 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     require_finite_loss(loss, state, run.folder)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)
+    if run.learner.average is not None and plan.average_decay is not None:
+        follow(run.learner.average, run.learner.network, plan.average_decay, state.step)
     speed = run.pictures_per_step / seconds
     if state.step % plan.log_every == 0 or run.complete:
         log.write(

@@ -37,7 +37,7 @@ def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
     score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
     better = state.judge(score)
     if better:
-        save_checkpoint(run.folder.best, run.learner.network, checkpoint_info(run, report))
+        save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
         write_report(run.folder.report, report)
     log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
