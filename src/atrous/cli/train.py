@@ -50,5 +50,5 @@ def train(
         progress.say(f"Next: {program()} predict {result.folder.best} YOUR_PHOTO.jpg")
     else:
         words = [program(), "train", str(result.folder.recipe), "--output", str(folder), "--resume"]
-        progress.say(f"Stopped at step {state.step} of {settings.training.steps}; {result.folder.last} is usable.")
+        progress.say(f"Stopped at step {state.step} of {result.steps}; {result.folder.last} is usable.")
         progress.say(f"Go on with: {shlex.join(words)}")

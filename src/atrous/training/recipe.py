@@ -1,11 +1,12 @@
 """A recipe: all that a training depends on, as one complete YAML file."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from atrous.config import Config, override, parse, read_yaml
 from atrous.data import DataConfig
@@ -26,8 +27,10 @@ Count = Annotated[int, Field(ge=1)]
 class TrainingConfig(Config):
     """How long, in which batches, and in which arithmetic."""
 
-    steps: Count
+    steps: Count | None = None
     """Updates of the weights."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """How often each picture is seen, in place of `steps`."""
     batch_size: Count
     """Pictures that pass the network together."""
     accumulation: Count = 1
@@ -42,6 +45,10 @@ class TrainingConfig(Config):
     """Validations in a row without a better score that end the training early."""
     log_every: Count = 10
     """Steps between two lines of the log."""
+    keep_every: Count | None = None
+    """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the training pictures that is used, drawn by the seed; a smaller one becomes part of the name."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
     precision: TrainingPrecision | Literal["auto"] = "auto"
@@ -66,6 +73,19 @@ class TrainingConfig(Config):
     one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
+
+    @model_validator(mode="after")
+    def _either_steps_or_epochs(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            given = "neither `steps` nor `epochs` is given" if self.steps is None else "`steps` and `epochs` are given"
+            raise ValueError(f"{given}: give one of them, and where a recipe has the other, write null there")
+        return self
+
+    def steps_for(self, pictures: int) -> int:
+        """Updates of the weights for so many training pictures; the last epoch is rounded up to whole steps."""
+        if self.steps is not None:
+            return self.steps
+        return math.ceil((self.epochs or 0) * pictures / (self.batch_size * self.accumulation))
 
 
 class Recipe(Config):

@@ -11,6 +11,7 @@ from torch.amp import GradScaler
 import atrous
 from atrous.data import open_split
 from atrous.data.cache import CachedDataset
+from atrous.data.fraction import DrawnSamples
 from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
@@ -51,6 +52,11 @@ class Run:
     progress: Progress
 
     @property
+    def steps(self) -> int:
+        """How many updates the training has, if it does not stop early."""
+        return self.recipe.training.steps_for(len(self.train_split))
+
+    @property
     def pictures_per_step(self) -> int:
         """How many pictures make one update."""
         return self.recipe.training.batch_size * self.recipe.training.accumulation
@@ -64,7 +70,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether all steps are made, or no better score is hoped for; the last validation may still be due."""
-        return self.state.step == self.recipe.training.steps or self.stopped_early
+        return self.state.step == self.steps or self.stopped_early
 
     @property
     def stopped_early(self) -> bool:
@@ -133,7 +139,10 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Open the splits train and val, and read all of their files once if the recipe says so."""
     plan = recipe.training
+    splits: tuple[SegmentationDataset, SegmentationDataset]
     splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    if plan.fraction < 1:
+        splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
         splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
@@ -156,13 +165,26 @@ def save(run: Run) -> None:
     save_state(run.folder.state, run.state, run.learner)
 
 
+def keep(run: Run) -> None:
+    """Write a checkpoint that stays, if one of this step was asked for.
+
+    Raises:
+        TrainingError: If the weights are no numbers.
+        OutputError: If the place cannot be written.
+    """
+    every, step = run.recipe.training.keep_every, run.state.step
+    if every is not None and step % every == 0:
+        require_finite_weights(run.learner.network, run.state, run.folder)
+        save_checkpoint(run.folder.kept(step), run.learner.answering, checkpoint_info(run))
+
+
 def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> CheckpointInfo:
     """What a checkpoint of this run says about itself."""
     scores: dict[str, Any] = {}
     if report is not None:
         scores = {"protocol": report.protocol.model_dump(), **report.scores.model_dump(exclude={"classes"})}
     return CheckpointInfo(
-        name=run.recipe.name,
+        name=name_of(run.recipe),
         network=run.recipe.network,
         labels=run.train_split.labels,
         recipe=run.recipe.model_dump(mode="json"),
@@ -177,13 +199,22 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
     )
 
 
+def name_of(recipe: Recipe) -> str:
+    """What checkpoints and reports are called; a training on less than all pictures says so in its name."""
+    fraction = recipe.training.fraction
+    return recipe.name if fraction == 1 else f"{recipe.name}_on_{100 * fraction:g}_percent_of_train"
+
+
 def describe(run: Run) -> None:
     """Say what is about to happen, read from the live objects and not from the recipe."""
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
     parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
     layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
     loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
-    say(f"{run.train_split.title}: {len(run.train_split)} pictures to train, {len(run.val_split)} to validate")
+    fraction = run.recipe.training.fraction
+    share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
+    pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
+    say(f"{run.train_split.title}: {pictures}")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
     say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.learner.network.output_stride}")
     for sentence in deviations(run.recipe.network):

@@ -24,6 +24,10 @@ class RunFolder:
         self.csv = path / "log.csv"
         self.events = path / "events"
 
+    def kept(self, step: int) -> Path:
+        """The place of a checkpoint that stays."""
+        return self.path / "checkpoints" / f"step_{step:08}.safetensors"
+
     def require_usable(self, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder in which this run must not begin or cannot go on; nothing is written.
 
@@ -86,11 +90,13 @@ class RunFolder:
 
     def _results(self) -> list[Path]:
         files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
-        return [*files, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
+        kept = self.path.glob("checkpoints/step_????????.safetensors")
+        return [*files, *kept, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
 
     def _leftovers(self) -> list[Path]:
         """What `replacing` was writing when the run was killed."""
-        return [*self.path.glob(f".{'?' * 16}.part"), *self.state.parent.glob(f".{'?' * 16}.part")]
+        folders = (self.path, self.state.parent, self.kept(0).parent)
+        return [file for folder in folders for file in folder.glob(f".{'?' * 16}.part")]
 
 
 def _differences(stored: object, given: object, place: str) -> list[str]:

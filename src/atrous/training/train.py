@@ -15,7 +15,7 @@ from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
-from atrous.training.run import Run, begin, save
+from atrous.training.run import Run, begin, keep, save
 from atrous.training.run_folder import RunFolder
 from atrous.training.schedule import learning_rate_factor
 from atrous.training.state import RunState
@@ -31,6 +31,8 @@ class TrainingResult(NamedTuple):
 
     folder: RunFolder
     state: RunState
+    steps: int
+    """How many the whole training has."""
     finished: bool
     """False if it was interrupted: --resume goes on from there."""
 
@@ -73,7 +75,7 @@ def train(
         closing(batches),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
         RunLog(run.folder, state.step, state.validated) as log,
-        run.progress.task("Training", plan.steps, state.step) as task,
+        run.progress.task("Training", run.steps, state.step) as task,
     ):
         while not interrupt.requested:
             if validation_is_due(run):
@@ -86,9 +88,10 @@ def train(
             if run.complete:
                 break
             task.advance(take_step(run, batches, log))
+            keep(run)
         else:
             save(run)
-    return TrainingResult(run.folder, state, finished=run.complete and state.validated == state.step)
+    return TrainingResult(run.folder, state, run.steps, finished=run.complete and state.validated == state.step)
 
 
 def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
@@ -100,7 +103,7 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     """
     state, plan = run.state, run.recipe.training
     started = time.monotonic()
-    factor = learning_rate_factor(run.recipe.schedule, state.step, plan.steps, state.cuts)
+    factor = learning_rate_factor(run.recipe.schedule, state.step, run.steps, state.cuts)
     rate = set_learning_rate(run.learner.optimizer, factor)
     try:
         taken = list(islice(batches, plan.accumulation))

@@ -17,7 +17,7 @@ from atrous.weights.checkpoint import save_checkpoint
 def validation_is_due(run: Run) -> bool:
     """Whether the validation of this step is still to be made; step 0 has none."""
     state, plan = run.state, run.recipe.training
-    every = plan.validate_every or max(1, plan.steps // 10)
+    every = plan.validate_every or max(1, run.steps // 10)
     reached = state.step % every == 0 or run.complete
     return reached and state.step > 0 and state.validated < state.step
 
