@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,7 +52,7 @@ class RunLog:
         try:
             self._jsonl = folder.jsonl.open("a", encoding="utf-8", buffering=1)
             self._csv = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
-            self._events = SummaryWriter(str(folder.events), purge_step=step + 1)
+            self.events = SummaryWriter(str(folder.events), purge_step=step + 1)
         except OSError as error:
             raise cannot_write(folder.path, error) from error
 
@@ -62,12 +63,22 @@ class RunLog:
             OutputError: If the disk is full.
         """
         row = {name: _rounded(value) for name, value in values.items()}
-        try:
+        with self.writing():
             self._jsonl.write(json.dumps(row) + "\n")
             self._csv.write(_csv_text([row], header=False))
             for name, value in row.items():
                 if name not in ("step", "epoch", "seconds"):
-                    self._events.add_scalar(name, value, int(values["step"]))
+                    self.events.add_scalar(name, value, int(values["step"]))
+
+    @contextmanager
+    def writing(self) -> Iterator[SummaryWriter]:
+        """Write to the events of TensorBoard in this block.
+
+        Raises:
+            OutputError: If the disk is full.
+        """
+        try:
+            yield self.events
         except OSError as error:
             raise cannot_write(self._folder.path, error) from error
 
@@ -75,11 +86,8 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            with closing(self._jsonl), closing(self._csv), closing(self._events):
-                pass
-        except OSError as error:
-            raise cannot_write(self._folder.path, error) from error
+        with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
+            pass
 
 
 def read_log(path: Path) -> list[Row]:

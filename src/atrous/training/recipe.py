@@ -45,6 +45,10 @@ class TrainingConfig(Config):
     """Validations in a row without a better score that end the training early."""
     log_every: Count = 10
     """Steps between two lines of the log."""
+    shown_pictures: Annotated[int, Field(ge=0, le=100)] = 3
+    """Pictures of val that TensorBoard shows after each validation, with truth, prediction and errors."""
+    show_graph: bool = False
+    """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
     keep_every: Count | None = None
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -11,6 +11,7 @@ from atrous.data.loading import Batch, training_batches
 from atrous.errors import ImageError, MaskError
 from atrous.progress import Progress, Silent
 from atrous.training.averaging import follow
+from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
@@ -77,13 +78,16 @@ def train(
         RunLog(run.folder, state.step, state.validated) as log,
         run.progress.task("Training", run.steps, state.step) as task,
     ):
+        if plan.show_graph and state.step == 0:
+            with log.writing() as events:
+                write_graph(events, run.learner.network, recipe.augmentation.crop)
         while not interrupt.requested:
             if validation_is_due(run):
                 save(run)  # before the validation, so that a kill during it loses no step
-                report = validate(run, interrupt)
-                if report is None:
+                validation = validate(run, interrupt)
+                if validation is None:
                     break
-                keep_if_best(run, report, log)
+                keep_if_best(run, validation, log)
                 save(run)
             if run.complete:
                 break
@@ -128,4 +132,6 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
             images_per_second=speed,
             seconds=state.seconds,
         )
+        with log.writing() as events:
+            write_learning_rates(events, state.step, run.learner.optimizer)
     return f"loss {state.smoothed_loss:.3f} · rate {rate:.2g} · {speed:.1f} images/s"

@@ -1,10 +1,13 @@
 """Validation while a network is trained: the last checkpoint is scored as its users will run it."""
 
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from atrous.evaluation.evaluate import evaluate
+from atrous.evaluation.example_cards import Example
+from atrous.evaluation.examples import predict_examples
 from atrous.evaluation.report import EvaluationReport, write_report
 from atrous.inference.predictor import load
+from atrous.training.events import write_pictures
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.recipe import Metric
@@ -22,17 +25,28 @@ def validation_is_due(run: Run) -> bool:
     return reached and state.step > 0 and state.validated < state.step
 
 
-def validate(run: Run, interrupt: Interrupt) -> EvaluationReport | None:
+class Validation(NamedTuple):
+    """What was found about the last checkpoint."""
+
+    report: EvaluationReport
+    examples: list[Example]
+    """Pictures to look at."""
+
+
+def validate(run: Run, interrupt: Interrupt) -> Validation | None:
     """Score the last checkpoint, which must have been saved; None if a signal broke it off."""
     if interrupt.requested:
         return None
     with interrupt.breaks_off():
-        return evaluate(load(run.folder.last), run.val_split, run.progress)
+        predictor = load(run.folder.last)
+        report = evaluate(predictor, run.val_split, run.progress)
+        return Validation(report, predict_examples(predictor, run.val_split, run.recipe.training.shown_pictures))
     return None
 
 
-def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
+def keep_if_best(run: Run, validation: Validation, log: RunLog) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
+    report, examples = validation
     scores, state, say = report.scores, run.state, run.progress.say
     score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
     better = state.judge(score)
@@ -40,6 +54,8 @@ def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
         save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
         write_report(run.folder.report, report)
     log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
+    with log.writing() as events:
+        write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
     say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
     schedule = run.recipe.schedule
