@@ -33,7 +33,7 @@ from atrous.training.losses import (
 from atrous.training.state import Learner
 from atrous.training.step import Arithmetic, update
 from atrous.training.train import train
-from atrous.weights.checkpoint import load_tensors
+from atrous.weights.checkpoint import load_tensors, read_info
 from tests.small import SMALL_NETWORKS
 from tests.training.runs import small_recipe
 
@@ -182,6 +182,9 @@ def test_a_training_learns_by_the_loss_of_its_recipe_and_keeps_what_it_counted(l
     result = train(small_recipe(loss=loss, training={"steps": 2}), tmp_path / "run")
     assert result.finished
     assert bool(result.state.class_pixels) == ("class_weights" in loss)
+    said = read_info(result.folder.last).provenance["loss"]
+    assert said.startswith(loss["kind"])
+    assert ("class weights" in said) == ("class_weights" in loss)
     plain = train(small_recipe(training={"steps": 2}), tmp_path / "plain")
     ours, others = (load_tensors(run.folder.last, "checkpoint")[0] for run in (result, plain))
     assert any(not torch.equal(ours[name], others[name]) for name in ours)

@@ -17,6 +17,7 @@ from atrous.training.pixel_losses import cross_entropy_sum, focal_sum, hard_pixe
 from atrous.training.region_losses import count_pictures, dice_sum, lovasz_sum
 
 CPU = torch.device("cpu")
+MOST_NAMED = 40  # classes in one sentence
 
 
 class CrossEntropyConfig(Config):
@@ -168,13 +169,14 @@ def needs_pixel_counts(config: LossConfig) -> bool:
 
 
 def describe_loss(loss: Loss, labels: LabelSpace) -> str:
-    """Say what the loss is, read from the live object, with the weight of every class that has one."""
+    """Say what the loss is, read from the live object, with what each class weighs."""
     parts = []
     for term in loss.terms:
         part = term.name if term.weight == 1 else f"{term.weight:g} x {term.name}"
         if term.class_weights is not None:
-            weights = zip(labels.names, term.class_weights.tolist(), strict=True)
-            part += f" with class weights {', '.join(f'{name} {weight:.3g}' for name, weight in weights)}"
+            weights = list(zip(labels.names, term.class_weights.tolist(), strict=True))
+            listed = ", ".join(f"{name} {weight:.3g}" for name, weight in weights[:MOST_NAMED])
+            part += f" with class weights {listed}{', ...' * (len(weights) > MOST_NAMED)}"
         parts.append(part)
     return f"Loss: {' + '.join(parts)}"
 

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from atrous.config import Config, override, parse, read_yaml
 from atrous.data import DataConfig
 from atrous.data.augmentation import AugmentationConfig
-from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
 from atrous.training.losses import CrossEntropyConfig, LossConfig
 from atrous.training.optimizer import OptimizerConfig
@@ -20,7 +19,7 @@ from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
 Metric = Literal["mean_iou", "mean_dice", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"]
-TrainingPrecision = Precision | Literal["float16"]
+TrainingPrecision = Literal["float32", "bfloat16", "float16"]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -55,7 +54,7 @@ class TrainingConfig(Config):
     """The share of the training pictures that is used, drawn by the seed; a smaller one becomes part of the name."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
-    precision: TrainingPrecision | Literal["auto"] = "auto"
+    precision: Literal["auto", TrainingPrecision] = "auto"
     """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32. The loss
     is scaled for float16, so that its gradients do not vanish: for GPUs without bfloat16."""
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None

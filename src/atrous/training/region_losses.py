@@ -55,8 +55,9 @@ def lovasz_sum(logits: Tensor, mask: Tensor, ignore_index: int) -> Tensor:
     for picture, truth in zip(probabilities, mask.long(), strict=True):
         labelled = truth != ignore_index
         classes = truth[labelled].unique().tolist()
+        planes = picture[:, labelled].unbind()  # at once: the gradient of one plane after the other fills all of them
         for k in classes:
-            total = total + _lovasz(picture[k][labelled], truth[labelled] == k) / len(classes)
+            total = total + _lovasz(planes[k], truth[labelled] == k) / len(classes)
     return total
 
 

@@ -192,6 +192,7 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
         provenance={
             "trained_with": f"atrous {atrous.__version__}, torch {torch.__version__}",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "loss": describe_loss(run.loss, run.train_split.labels).removeprefix("Loss: "),
             "step": run.state.step,
             "seconds": round(run.state.seconds, 1),
             **({"average_decay": decay} if (decay := run.recipe.training.average_decay) else {}),

@@ -58,8 +58,14 @@ def keep_if_best(run: Run, validation: Validation, log: RunLog) -> None:
         write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
     say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
-    schedule = run.recipe.schedule
+    draw_consequences(run, name)
+
+
+def draw_consequences(run: Run, name: str) -> None:
+    """Cut the learning rate, or say that the training ends, where the score `name` has not grown for too long."""
+    state, schedule = run.state, run.recipe.schedule
+    since = f"{state.unimproved} validations in a row brought no better {name}"
     if isinstance(schedule, PlateauConfig) and state.cut_after(schedule.patience):
-        say(f"The learning rate is cut to {schedule.factor**state.cuts:g} of the first: no better {name} is in sight.")
+        run.progress.say(f"The learning rate is cut to {schedule.factor**state.cuts:g} of the first: {since}.")
     if run.stopped_early:
-        say(f"Stopped at step {state.step}: {state.unimproved} validations in a row brought no better {name}.")
+        run.progress.say(f"Stopped at step {state.step}: {since}.")
