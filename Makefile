@@ -1,9 +1,9 @@
-# demo, test and check are the very lines that CI runs; each sets up .venv by itself and touches nothing else.
+# Each sets up .venv by itself and touches nothing else; CI runs lint and test, which together hold all of check.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-cache-dir --constraint constraints.txt
 
-.PHONY: demo test check
+.PHONY: demo test lint check
 
 demo: .venv/ready
 	$(BIN)/atrous demo
@@ -11,12 +11,14 @@ demo: .venv/ready
 test: .venv/ready-dev
 	$(BIN)/pytest
 
-check: .venv/ready-dev
+check: lint
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,7 +18,9 @@ class Served:
     failures: list[int] = field(default_factory=list)
     """Status codes of the next answers, before it is served; 0 breaks off in the middle."""
     redirect: str | None = None
-    claimed: int | None = None
+    claimed: int | str | None = None
+    """The length that it is said to have."""
+    status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +67,7 @@ def serving_paths(files: dict[str, Served]) -> Iterator[LocalServer]:
             file = files.get(path)
             status = 404 if file is None else file.failures.pop(0) if file.failures else 200
             if file is None or status not in (0, 200):
-                self._answer(status, b"", {})
+                self._answer(status, b"", {} if file is None else file.headers)
                 return
             if file.redirect is not None:
                 self._answer(302, b"", {"Location": file.redirect})
@@ -73,12 +75,12 @@ def serving_paths(files: dict[str, Served]) -> Iterator[LocalServer]:
             headers = {"Content-Type": file.kind, **file.headers}
             if file.etag:
                 headers["ETag"] = file.etag
-            content, code = file.content, 200
+            content, code = file.content, file.status
             wanted = self.headers.get("Range")
             if wanted and file.ranges and self.headers.get("If-Range", file.etag) == file.etag:
                 start = int(wanted.removeprefix("bytes=").split("-")[0])
                 if start >= len(content):
-                    self._answer(416, b"", {})
+                    self._answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
                     return
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
                 content, code = content[start:], 206
@@ -89,13 +91,15 @@ def serving_paths(files: dict[str, Served]) -> Iterator[LocalServer]:
             if status == 0:
                 self.close_connection = True
 
-        def _answer(self, code: int, content: bytes, headers: dict[str, str], length: int | None = None) -> None:
+        def _answer(self, code: int, content: bytes, headers: dict[str, str], length: int | str | None = None) -> None:
             self.send_response(code)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content) if length is None else length))
-            self.end_headers()
-            self.wfile.write(content)
+            if "Transfer-Encoding" not in headers:
+                self.send_header("Content-Length", str(len(content) if length is None else length))
+            with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has heard enough
+                self.end_headers()
+                self.wfile.write(content)
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server = LocalServer(f"http://127.0.0.1:{http.server_port}", files)

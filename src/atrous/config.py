@@ -81,13 +81,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigError(f"{path} cannot be read as text ({reason}): give the path of a YAML file.") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """The same for a text that was read elsewhere.
+
+    Args:
+        text: YAML.
+        source: Where it comes from, for the error's sentence.
+
+    Raises:
+        ConfigError: If it is no YAML whose top level is a table of keys.
+    """
     try:
         data = _load(text)
     except ValueError as error:
-        raise ConfigError(f"{path} is no valid YAML ({error}): mend the place it names.") from None
+        raise ConfigError(f"{source} is no valid YAML ({error}): mend the place it names.") from None
     if not isinstance(data, dict):
         what = "nothing" if data is None else f"a {type(data).__name__}"
-        raise ConfigError(f"{path} holds {what} where a table of `key: value` lines was expected: write one.")
+        raise ConfigError(f"{source} holds {what} where a table of `key: value` lines was expected: write one.")
     return data
 
 

@@ -1,45 +1,50 @@
-"""Fetching files: resumed where they broke off, tried again and elsewhere, checked, and whole or not there at all."""
+"""Files from elsewhere: resumed where they broke off, tried again and at mirrors, checked, and whole or not there."""
 
 import hashlib
 import http.client
 import json
 import os
+import shutil
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from errno import ENOSPC
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any
+from urllib.parse import urlsplit
 
 from atrous.errors import DownloadError
 from atrous.files import cannot_write, make_folder
 from atrous.progress import Progress, Silent
 
 ATTEMPTS = 4
-"""Per address; those after the first wait longer each time."""
+"""In a row that together bring less than 1 MiB, at one address."""
 SECONDS_BETWEEN = 1.0
+"""Before the second attempt; each later pause is twice as long."""
+LONGEST_PAUSE = 60.0
+"""Seconds that a server may ask to be left alone."""
 TIMEOUT = 30.0
 """Seconds without a byte."""
-STEP = 2**20
-"""Bytes per step of the progress."""
-LARGEST = 2**36
-"""Bytes; a server that claims more is not believed."""
-GONE = (400, 401, 403, 404, 410, 451)
-"""Answers that will be the same next time."""
+MEBIBYTE = 2**20
+LARGEST = 2**37
+"""Bytes; the largest data set has a third of it. A server that claims or sends more is not believed."""
+SHORTEST_HASH = 8
+"""Digits; so many stand in the names of PyTorch's and OpenMMLab's files."""
+TEMPORARY = (408, 416, 425, 429, 500, 502, 503, 504)
+"""Answers that may be others next time; for 416, once what is here has been dropped."""
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: $ATROUS_CACHE, else `atrous` in $XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("ATROUS_CACHE")
-    if own:
+    """Where fetched files are kept: $ATROUS_CACHE, else `atrous` in $XDG_CACHE_HOME, else ~/.cache/atrous."""
+    if own := os.environ.get("ATROUS_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atrous"
 
 
 def is_offline() -> bool:
-    """Whether $ATROUS_OFFLINE forbids the network."""
+    """Whether $ATROUS_OFFLINE is set to 1, or anything but 0: then the network is never touched."""
     return os.environ.get("ATROUS_OFFLINE", "0").lower() not in ("", "0", "no", "false")
 
 
@@ -48,30 +53,26 @@ def download(
 ) -> Path:
     """Fetch a file from the first of its addresses that has it.
 
-    What broke off is kept beside the target and continued, if the server still has the same file. A file that is
-    there already is only checked.
+    What has come when a connection breaks is kept beside the target, and goes on from there the next time if the
+    server still has the same file. A target that is there already is checked, and not fetched.
 
     Args:
-        addresses: Of http or https, the first is asked first.
+        addresses: Of http or https; the mirrors come after the first.
         target: Where the file will be.
-        sha256: Its hash, or the first digits of it, at least 8.
+        sha256: Its hash in hexadecimal, or the beginning of it, 8 digits or more.
         progress: Shows how far it is, in MiB.
 
     Returns:
         The target.
 
     Raises:
-        DownloadError: If no address has it, it is another file than the hash says, or the network is not allowed.
+        DownloadError: If no address has it, it is not what the hash says, or $ATROUS_OFFLINE forbids the network.
         OutputError: If the place cannot be written.
-        ValueError: If an address is of another kind, or the hash has fewer than 8 digits.
+        ValueError: If there is no address, one is of another kind, or the hash is none.
     """
-    if sha256 is not None and len(sha256) < 8:
-        raise ValueError(f"the hash {sha256!r} has fewer than 8 digits")
-    for address in addresses:
-        if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
-            raise ValueError(f"{address} is no address of http or https")
+    _require_sense(addresses, sha256)
     if target.exists():
-        _require_hash(target, sha256, keep=True)
+        _require_same(target, sha256)
         return target
     if is_offline():
         raise DownloadError(
@@ -79,137 +80,233 @@ def download(
             f"it there as {target}."
         )
     make_folder(target.parent)
-    partial = target.with_name(f"{target.name}.part")
+    with _alone(target):
+        if not target.exists():  # another process may have fetched it in the meantime
+            _fetch_anywhere(addresses, target, sha256, progress or Silent())
+    return target
+
+
+class _UnavailableError(Exception):
+    """Why an address does not give the file, in words that follow on its name."""
+
+
+class _Partial:
+    """What has come of a file so far, and which version of it that is."""
+
+    def __init__(self, target: Path) -> None:
+        self.path, self.note = (target.with_name(f"{target.name}.{end}") for end in ("part", "part.json"))
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def validator(self, address: str) -> str | None:
+        """What tells the server at an address which version is here; none if it is not from there."""
+        with suppress(OSError, ValueError):
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+            if isinstance(note, list) and note[:1] == [address] and len(note) == 2:
+                return str(note[1]) or None
+        return None
+
+    def note_down(self, address: str, validator: str) -> None:
+        self.note.write_text(json.dumps([address, validator]), encoding="utf-8")
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+def _fetch_anywhere(addresses: Sequence[str], target: Path, sha256: str | None, progress: Progress) -> None:
+    partial = _Partial(target)
     reasons = []
     for address in addresses:
-        reason = _fetched(address, partial, progress or Silent())
-        if reason is None:
-            _require_hash(partial, sha256, keep=False)
-            os.replace(partial, target)
-            _note_of(partial).unlink(missing_ok=True)
-            return target
-        reasons.append(f"{address}: {reason}")
+        try:
+            _fetch_patiently(address, partial, progress)
+            _require_published(partial, sha256)
+        except _UnavailableError as reason:
+            reasons.append(f"{urlsplit(address).netloc} {reason}")
+            continue
+        os.replace(partial.path, target)
+        partial.drop()
+        return
+    kept = ", what has come is kept" if partial.size else ""
     raise DownloadError(
-        f"{target.name} could not be fetched ({'; '.join(reasons)}): try again later, what has come is kept; or put "
-        f"the file there as {target}."
+        f"{target.name} cannot be fetched ({'; '.join(reasons)}): try again later{kept}, or fetch {addresses[0]} "
+        f"elsewhere and put it there as {target}."
     )
 
 
-class _Note(NamedTuple):
-    """What a server said of the file of which a part is here."""
-
-    address: str
-    validator: str
-
-
-def _fetched(address: str, partial: Path, progress: Progress) -> str | None:
-    """Fetch into `partial`; return why it failed, or none."""
-    reason = "never tried"
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(SECONDS_BETWEEN * 2 ** (attempt - 1))
+def _fetch_patiently(address: str, partial: _Partial, progress: Progress) -> None:
+    """Try until the file is whole, or several attempts in a row have brought next to nothing."""
+    failed, most = 0, partial.size
+    while True:
+        pause = SECONDS_BETWEEN * 2**failed
         try:
-            _fetch(address, partial, progress)
-            return None
-        except DownloadError as error:
-            return str(error)
+            return _fetch(address, partial, progress)
         except urllib.error.HTTPError as error:
-            reason = f"the server answers {error.code} {error.reason}"
-            if error.code == 416:  # what is here is not a beginning of it
-                partial.unlink(missing_ok=True)
-            elif error.code in GONE:
-                return reason
+            reason = f"answers {error.code} {error.reason}"
+            if error.code not in TEMPORARY:
+                raise _UnavailableError(reason) from None
+            if error.code == 416:  # nothing comes after what is here
+                if error.headers.get("Content-Range") == f"bytes */{partial.size}":
+                    return None
+                partial.drop()
+            pause = max(pause, _asked_pause(error.headers.get("Retry-After")))
         except (OSError, http.client.HTTPException, EOFError) as error:
-            if isinstance(error, OSError) and getattr(error, "filename", None) is not None:
-                raise cannot_write(partial, error) from error
-            reason = str(getattr(error, "reason", None) or error) or type(error).__name__
-    return reason
+            reason = f"fails: {getattr(error, 'reason', None) or error or type(error).__name__}"
+        failed, most = (0, partial.size) if partial.size >= most + MEBIBYTE else (failed + 1, most)
+        if failed >= ATTEMPTS:
+            raise _UnavailableError(reason)
+        progress.say(f"{urlsplit(address).netloc} {reason}; trying again in {pause:.0f} s")
+        time.sleep(pause)
 
 
-def _fetch(address: str, partial: Path, progress: Progress) -> None:
-    here = partial.stat().st_size if partial.exists() else 0
-    note = _read_note(partial)
+def _asked_pause(retry_after: str | None) -> float:
+    return min(float(retry_after), LONGEST_PAUSE) if retry_after and retry_after.isdecimal() else 0.0
+
+
+def _fetch(address: str, partial: _Partial, progress: Progress) -> None:
+    """Fetch the file, or the rest of it."""
+    validator = partial.validator(address)
+    here = partial.size if validator else 0
     request = urllib.request.Request(address, headers={"User-Agent": "atrous", "Accept-Encoding": "identity"})
-    if here and note is not None and note.address == address and note.validator:
+    if here and validator:
         request.add_header("Range", f"bytes={here}-")
-        request.add_header("If-Range", note.validator)
+        request.add_header("If-Range", validator)
     with _opener().open(request, timeout=TIMEOUT) as answer:
         if answer.headers.get_content_type() == "text/html":
-            raise DownloadError("it answers with a web page instead of the file")
-        here = here if answer.status == 206 else 0
-        length = answer.headers.get("Content-Length")
-        total = None if length is None else here + int(length)
-        if total is not None and total > LARGEST:
-            raise DownloadError(f"it claims {total} bytes")
-        validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        # A weak ETag does not promise the same bytes.
-        _note_of(partial).write_text(json.dumps([address, "" if validator.startswith("W/") else validator]))
-        with partial.open("ab" if here else "wb") as file:
-            _copy(answer, file, here, total, f"Fetching {partial.name.removesuffix('.part')}", progress)
+            raise _UnavailableError("answers with a web page where a file was expected")
+        if answer.status != 206:
+            here = 0  # it sends the file from its beginning
+        elif not (answer.headers.get("Content-Range") or "").startswith(f"bytes {here}-"):
+            raise _UnavailableError("answers with another part of the file than the one it was asked for")
+        total = _total(answer.headers.get("Content-Length"), here)
+        _require_room(partial.path, (total or here) - here)
+        partial.note_down(address, _validator(answer.headers))
+        with partial.path.open("ab" if here else "wb") as file:
+            _copy(answer, file, here, total, progress, partial.path)
 
 
-def _copy(
-    answer: IO[bytes], file: IO[bytes], here: int, total: int | None, description: str, progress: Progress
-) -> None:
-    steps = -(-(total or 0) // STEP)
-    with progress.task(f"{description} (MiB)", steps, here // STEP) as task:
-        while chunk := answer.read(STEP):
-            file.write(chunk)
-            if (here + len(chunk)) // STEP > here // STEP:
+def _total(length: str | None, here: int) -> int | None:
+    """Bytes of the whole file, if the server says how many it sends."""
+    if length is None:
+        return None
+    if not length.isdecimal() or int(length) > LARGEST:
+        raise _UnavailableError(f"claims that the file has {length[:20]} bytes, which cannot be")
+    return here + int(length)
+
+
+def _validator(headers: Any) -> str:
+    """What names the version of a file so exactly that a part of it can be completed; nothing where nothing does."""
+    tag = headers.get("ETag") or ""
+    return (headers.get("Last-Modified") or "") if not tag or tag.startswith("W/") else tag
+
+
+def _copy(answer: Any, file: Any, here: int, total: int | None, progress: Progress, path: Path) -> None:
+    """Append what a server sends; without a length, its end is believed."""
+    name = path.name.removesuffix(".part")
+    if total is None:
+        progress.say(f"Fetching {name}, of unknown size")
+    shown, steps = (Silent(), 0) if total is None else (progress, -(-total // MEBIBYTE))
+    with shown.task(f"Fetching {name} (MiB)", steps, here // MEBIBYTE) as task:
+        while chunk := answer.read(MEBIBYTE):
+            _append(file, chunk, path)
+            before, here = here, here + len(chunk)
+            for _ in range(here // MEBIBYTE - before // MEBIBYTE):
                 task.advance()
-            here += len(chunk)
             if here > LARGEST:
-                raise DownloadError(f"it sends more than {LARGEST} bytes")
-        if total is not None and steps > here // STEP and here == total:
+                raise _UnavailableError(f"sends more than {LARGEST} bytes")
+        if here == total and here % MEBIBYTE:
             task.advance()
     if total is not None and here < total:
-        raise EOFError(f"it broke off after {here} of {total} bytes")
+        raise EOFError(f"the connection broke off after {here} of {total} bytes")
+
+
+def _append(file: Any, chunk: bytes, path: Path) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:  # of the disk, and not of the network
+        raise cannot_write(path, error) from error
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows an answer to another address, but never out of encryption."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        if req.type == "https" and urlsplit(newurl).scheme != "https":
+            raise _UnavailableError(f"leads to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Opens http and https alone, wherever an answer leads."""
+    """Opens http and https, and nothing else: no answer leads to a file of this machine."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
         urllib.request.HTTPErrorProcessor,
         urllib.request.UnknownHandler,
+        _Redirects,
     ):
         opener.add_handler(handler())
     return opener
 
 
-def _note_of(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.json")
-
-
-def _read_note(partial: Path) -> _Note | None:
-    with suppress(OSError, ValueError, TypeError):
-        address, validator = json.loads(_note_of(partial).read_text())
-        return _Note(str(address), str(validator))
-    return None
-
-
-def _require_hash(path: Path, sha256: str | None, *, keep: bool) -> None:
-    """Refuse another file than was promised; one that was just fetched is removed.
-
-    Raises:
-        DownloadError: If the hash differs.
-    """
-    if sha256 is None:
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Let one process after the other fetch a file, where the system can."""
+    lock = target.with_name(f"{target.name}.lock")
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
         return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found.startswith(sha256.lower()):
-        return
-    if keep:
-        raise DownloadError(f"{path} is another file than was published (SHA-256 {found}, not {sha256}): remove it.")
-    path.unlink(missing_ok=True)
-    _note_of(path).unlink(missing_ok=True)
-    raise DownloadError(
-        f"{path.name.removesuffix('.part')} is another file than was published (SHA-256 {found}, not {sha256}); it was "
-        "removed: ask whoever serves it."
-    )
+    try:
+        file = lock.open("a")
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _require_room(path: Path, wanted: int) -> None:
+    if shutil.disk_usage(path.parent).free < wanted:
+        raise cannot_write(path, OSError(ENOSPC, os.strerror(ENOSPC)))
+
+
+def _require_sense(addresses: Sequence[str], sha256: str | None) -> None:
+    if not addresses:
+        raise ValueError("a file without an address cannot be fetched")
+    for address in addresses:
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise ValueError(f"{address} is no address of http or https")
+    if sha256 is not None and not (len(sha256) >= SHORTEST_HASH and set(sha256.lower()) <= set("0123456789abcdef")):
+        raise ValueError(f"{sha256!r} is no SHA-256, nor the first {SHORTEST_HASH} digits of one")
+
+
+def _require_same(path: Path, sha256: str | None) -> None:
+    if sha256 is not None and not (found := _sha256(path)).startswith(sha256.lower()):
+        raise DownloadError(
+            f"{path} is another file than was published (SHA-256 {found}, not {sha256}): remove it, and it is fetched "
+            "again."
+        )
+
+
+def _require_published(partial: _Partial, sha256: str | None) -> None:
+    if sha256 is not None and not (found := _sha256(partial.path)).startswith(sha256.lower()):
+        partial.drop()
+        raise _UnavailableError(f"has another file than was published: SHA-256 {found}, not {sha256}")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be read ({error.strerror}): remove it, and it is fetched again.") from None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import IO, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from atrous.errors import AtrousError, ImageError, MaskError
 from atrous.files import replacing
-from atrous.labels import LabelSpace, Mask
+from atrous.labels import Color, LabelSpace, Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
 
@@ -134,6 +134,91 @@ def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
             upright = upright.convert("RGB")
         values = np.asarray(upright)
         return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2), np.bool_)
+
+
+def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
+    """Read a mask whose classes are colours and not indices; a palette gives its colours.
+
+    Returns:
+        uint8 [H, W, 3], RGB, exactly the colours of the file; transparency is left out.
+
+    Raises:
+        MaskError: If the file is missing, is cut off, or is of a format that changes colours.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        if image.format not in MASK_FORMATS:
+            raise MaskError(
+                f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
+            )
+        image.load()
+        return np.array(_turned_upright(image).convert("RGB"))
+
+
+def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
+    """Read the colours of a palette mask by its values; there are none where it has no palette.
+
+    Raises:
+        MaskError: If the file is missing or is no mask.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+        colors = zip(*[iter(flat or [])] * 3, strict=False)
+        return {value: (red, green, blue) for value, (red, green, blue) in enumerate(colors)}
+
+
+class PictureAsIs(NamedTuple):
+    """What a file holds, whether or not it is fit to be a mask."""
+
+    pixels: NDArray[np.uint8 | np.uint16]
+    """[H, W] of indices or grey values as `read_mask` gives them, or uint8 [H, W, 3] of colours; upright."""
+    format: str
+    """Pillow's name of the format, such as `PNG`."""
+    palette: NDArray[np.uint8] | None
+    """uint8 [N, 3]: the colour that the palette of the file gives to each index."""
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the format keeps every value as it was written."""
+        return self.format in MASK_FORMATS
+
+
+def read_as_is(path: str | ReadableFile) -> PictureAsIs:
+    """Read a file that should be a mask and need not be one: of any format, in indices or in colours.
+
+    Raises:
+        MaskError: If the file is missing, is no picture, or is cut off.
+    """
+    with _opened(path, MaskError, "mask") as image:
+        spread, picture_format = _grey_spread(image), str(image.format)
+        image.load()
+        upright = _turned_upright(image)
+        values = np.asarray(upright)
+        if image.mode in ("P", "L", "1"):
+            palette = image.getpalette("RGB") if image.mode == "P" else None
+            colors = None if palette is None else np.array(palette, np.uint8).reshape(-1, 3)
+            return PictureAsIs(values.astype(np.uint8) // np.uint8(spread), picture_format, colors)
+        if image.mode.startswith("I") and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
+            return PictureAsIs(values.astype(np.uint16), picture_format, None)
+        return PictureAsIs(np.array(_to_rgb(upright, path)), picture_format, None)
+
+
+def read_orientation(path: str | ReadableFile) -> int:
+    """Read how EXIF says that a picture lies: 1..8, where 1 is upright; 1 too where nothing is said.
+
+    Raises:
+        ImageError: If the file is missing or is no picture.
+    """
+    with _opened(path, ImageError, "picture") as image:
+        return _orientation(image)
+
+
+def turned(pixels: NDArray[np.uint8 | np.uint16], orientation: int) -> NDArray[np.uint8 | np.uint16]:
+    """Return [H, W, ...] as it is seen once EXIF's orientation, 1..8, is applied to it."""
+    if orientation in ON_ITS_SIDE:
+        pixels = pixels.swapaxes(0, 1)
+    down = orientation in (3, 4, 7, 8)
+    across = orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def test_only_the_splits_that_are_named_are_written(tmp_path: Path, atrous: Term
     ("arguments", "words"),
     [
         (("shapes:0", "out", "--to", "cvta"), "--to"),
-        (("camvid:nowhere", "out", "--to", "cvat"), "No CamVid"),
+        (("camvid:nowhere", "out", "--to", "cvat"), "There is no nowhere: give the folder"),
         (("shapes:0", "out", "--to", "cvat", "--split", "vall"), "vall"),
         (("shapes:0", ".", "--to", "cvat"), "is not empty"),
     ],

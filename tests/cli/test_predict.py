@@ -1,4 +1,6 @@
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from atrous.data import open_split, parse_dataset
 from atrous.images import read_mask
+from atrous.inference.predictor import load
 from atrous.labels import LabelSpace
 from atrous.networks import build_network
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
@@ -202,3 +206,42 @@ def test_ctrl_c_is_one_line_and_code_1(
     assert code == 1
     assert err == "Error: Interrupted.\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_predictions_come_back_from_annotation_tools_as_they_were_sent(
+    atrous: Terminal, model: Path, tmp_path: Path
+) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(np.kron(NOISE[:6, :9], np.ones((8, 8, 1), np.uint8))).save(pictures / f"{name}.png")
+    (pictures / "broken.png").write_bytes(b"no picture")
+    done = atrous("predict", model, pictures, "-o", out, "--save", "labelme,cvat,coco")
+    assert done.code == 1
+    assert "broken.png" in done.err
+    assert {"a.json", "b.json", "annotations.xml", "annotations.json", "a.png"} <= set(files_below(out))
+    masks = [read_mask(out / f"{name}.png") for name in ("a", "b")]
+    for kind in ("cvat", "coco"):
+        root = tmp_path / kind
+        (root / "images").mkdir(parents=True)
+        for name in ("a", "b"):
+            shutil.copy(pictures / f"{name}.png", root / "images" / f"{name}.png")
+        suffix = "xml" if kind == "cvat" else "json"
+        place = root if kind == "cvat" else root / "annotations"
+        place.mkdir(exist_ok=True)
+        shutil.copy(out / f"annotations.{suffix}", place / f"annotations.{suffix}")
+    back = open_split(parse_dataset(f"cvat:{tmp_path / 'cvat'}"), "all")
+    assert len(back) == 2
+    for index, mask in enumerate(masks):
+        names = np.array([*back.labels.names, "ignore"])
+        assert (names[back[index].mask] == np.array(["ground", "box", "stripe"])[mask]).mean() > 0.95
+    content = json.loads((out / "annotations.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["a.png", "b.png"]
+    one = json.loads((out / "a.json").read_text())
+    assert (out / one["imagePath"]).resolve() == (pictures / "a.png").resolve()
+
+
+def test_a_prediction_has_polygons_that_cover_it(model: Path, photo: Path) -> None:
+    prediction = load(model)(photo)
+    polygons = prediction.polygons(tolerance=0)
+    assert sum(polygon.area for polygon in polygons) == prediction.mask.size

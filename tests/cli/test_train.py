@@ -64,7 +64,9 @@ def damage_missing_folder(data: Path) -> list[str]:
 
 def damage_missing_description(data: Path) -> list[str]:
     (data / "dataset.yaml").unlink()
-    return ["dataset.yaml", "write one"]
+    for path in (data / "masks").rglob("*.png"):
+        Image.new("L", Image.open(path).size, 255).save(path)
+    return ["is not certain", "dataset.yaml"]
 
 
 def damage_missing_mask(data: Path) -> list[str]:

@@ -1,12 +1,14 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from atrous.data import KINDS, DataConfig, open_split, parse_dataset
+from atrous.data import KINDS, DataConfig, open_split, parse_dataset, splits_of
 from atrous.data.folder import FolderConfig
 from atrous.data.shapes import ShapesConfig
 from atrous.data.sources.camvid import CamVidConfig
-from atrous.errors import AtrousError, ConfigError
+from atrous.data.sources.voc import VocConfig
+from atrous.errors import AtrousError, ConfigError, DatasetError
 from tests.tiny_data import one_sentence
 
 
@@ -39,7 +41,7 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path: Path, monkeypat
     ("text", "words"),
     [
         ("canvid:x", "did you mean `camvid`"),
-        ("voc:x", ", ".join(sorted(KINDS))),
+        ("nothing:x", ", ".join(sorted(KINDS))),
         ("shapes:abc", "`seed`"),
         ("shapes:", "`seed`"),
         ("shapes:-1", "`seed`"),
@@ -64,3 +66,20 @@ def test_every_kind_opens(tmp_path: Path) -> None:
     for config in (FolderConfig(root=tmp_path), CamVidConfig(root=tmp_path)):
         with pytest.raises(AtrousError):
             open_split(config, "train")
+
+
+def test_choices_of_a_kind_are_made_by_key_and_value(tmp_path: Path) -> None:
+    config = parse_dataset(f"voc:{tmp_path}", ["subset=true", "masks=SegmentationClassAug"])
+    assert config == VocConfig(root=tmp_path, subset=True, masks="SegmentationClassAug")
+    with pytest.raises(ConfigError, match="no key `subst`; did you mean `subset`"):
+        parse_dataset(f"voc:{tmp_path}", ["subst=true"])
+
+
+def test_every_kind_says_its_splits_or_that_it_is_not_there(tmp_path: Path) -> None:
+    assert splits_of(ShapesConfig()) == ("train", "val", "test")
+    for kind in KINDS:
+        if kind != "shapes":
+            with suppress(DatasetError):  # some know theirs without looking
+                assert splits_of(parse_dataset(f"{kind}:{tmp_path / 'nowhere'}"))
+            with pytest.raises(DatasetError):
+                open_split(parse_dataset(f"{kind}:{tmp_path / 'nowhere'}"), "train")

@@ -9,17 +9,13 @@ from atrous.cli.demo import demo
 from atrous.cli.evaluate import evaluate
 from atrous.cli.import_weights import import_weights
 from atrous.cli.models import models
+from atrous.cli.options import flowing
 from atrous.cli.predict import predict
 from atrous.cli.train import train
 from atrous.errors import AtrousError
 
 CTRL_C = 130
 """What Typer makes of Ctrl-C: this exit code, and not a word."""
-
-
-def flowing(text: str) -> str:
-    """Join the lines of each paragraph."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(

@@ -1,12 +1,19 @@
-"""`atrous data`: what is done with data sets before and after training."""
+"""`atrous data`: what is done with data sets before and besides training."""
 
 import typer
 
+from atrous.cli.data_check import check
+from atrous.cli.data_convert import convert
+from atrous.cli.data_download import download
 from atrous.cli.data_export import export
+from atrous.cli.data_split import split
+from atrous.cli.data_stats import stats
+from atrous.cli.options import flowing
 
 data = typer.Typer(
-    help="Data sets: bring them from one format into another.",
+    help="Data sets: fetch, convert, check, describe and split them, and hand them to annotation tools.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data.command()(export)
+for command in (check, convert, download, export, split, stats):
+    data.command(help=flowing(command.__doc__ or ""))(command)

@@ -40,8 +40,7 @@ def import_weights(
     """
     from atrous.cli.models import network_choices
     from atrous.config import parse
-    from atrous.files import write_text
-    from atrous.weights.importing import Kind, import_weights, save_imported
+    from atrous.weights.importing import Kind, import_weights, save_with_report
     from atrous.weights.known_labels import known_labels
 
     chosen: Kind | None = None if kind is None else parse(Kind, kind, "--as")
@@ -49,9 +48,7 @@ def import_weights(
     imported = import_weights(file, chosen, network=config, allow_partial=allow_partial or ())
     if labels is not None:
         imported = imported._replace(labels=known_labels(labels, imported.num_classes))
-    save_imported(imported, output, name=output.stem)
-    report = output.with_suffix(".import.json")
-    write_text(report, imported.report.model_dump_json(indent=1))
+    report = save_with_report(imported, output, name=output.stem)
     if not quiet:
         print_report(imported)
         print(f"\nWritten: {output}, {report}")

@@ -21,6 +21,8 @@ models = typer.Typer(
 )
 
 VOC_CLASSES = 21
+WIDE = 100
+"""Characters per line from which there is room for what a score was measured on."""
 
 
 @models.callback()
@@ -47,23 +49,40 @@ def list_models(context: typer.Context) -> None:
 
 
 def print_catalog(console: "Console") -> None:
-    """Print the released weights, those that are here first to be seen."""
+    """Print the released weights: which network, the first of the published scores, and whether they are here."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from atrous.weights.catalog import CATALOG
+
+    wide = console.width >= WIDE
+    title = "Released weights, by these names wherever a MODEL is asked for"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("network")
+    table.add_column("mIoU", no_wrap=True, justify="left" if wide else "right")
+    table.add_column("state", no_wrap=True)
+    for entry in CATALOG:
+        score = next((f"{s.mean_iou:.1f} {s.data}" if wide else f"{s.mean_iou:.1f}" for s in entry.scores), "-")
+        table.add_row(entry.name, entry.what, score, state_of(entry))
+    console.print(table)
+    console.print(
+        "What is not here is fetched when it is first asked for; by hand: its host wants a browser. mIoU as published; "
+        "how it was measured, with licence and address: atrous models describe NAME"
+    )
+
+
+def state_of(entry: "ReleasedWeights") -> str:
+    """Whether released weights are here, and else what is to be fetched."""
     from atrous.weights.finding import checkpoint_of
 
-    table = Table(title="Released weights, by these names wherever a MODEL is asked for", title_justify="left")
-    table.add_column("name", no_wrap=True)
-    table.add_column("what it is, trained on")
-    table.add_column("mIoU", justify="right")
-    table.add_column("here", no_wrap=True)
-    for entry in CATALOG:
-        here = "yes" if checkpoint_of(entry).exists() else "" if entry.addresses else "by hand"
-        score = f"{entry.scores[0].mean_iou:.1f}" if entry.scores else "-"
-        table.add_row(entry.name, f"{entry.what}; {entry.trained_on}", score, here)
-    console.print(table)
-    console.print("How a score was measured, licence and address: atrous models describe NAME")
+    if checkpoint_of(entry).exists():
+        return "here"
+    if entry.not_read:
+        return "not read"
+    if not entry.addresses:
+        return "by hand"
+    return "to fetch" if entry.megabytes is None else f"{entry.megabytes:.0f} MB"
 
 
 @models.command("download")
@@ -114,7 +133,8 @@ def describe(
     """
     from atrous.networks.describe import describe_network
     from atrous.weights.catalog import CATALOG
-    from atrous.weights.finding import checkpoint_of
+    from atrous.weights.finding import checkpoint_of, find_model
+    from atrous.weights.hub import HUB
 
     entry = next((entry for entry in CATALOG if entry.name == model), None)
     if entry is not None:
@@ -122,6 +142,8 @@ def describe(
         if not checkpoint_of(entry).exists():
             return
         model = str(checkpoint_of(entry))
+    elif model.startswith(HUB):
+        model = str(find_model(model))
     config, known_classes = network_choices(model, overrides or [])
     print_description(describe_network(config, classes or known_classes, _size(size)), config)
 
@@ -152,24 +174,29 @@ def convert(
 
 def print_card(entry: "ReleasedWeights") -> None:
     """Print what is known of released weights."""
-    from atrous.weights.finding import checkpoint_of
+    from atrous.weights.finding import checkpoint_of, file_of
 
     print(f"{entry.name}: {entry.what}, trained on {entry.trained_on}")
     for score in entry.scores:
-        print(f"  mIoU {score.mean_iou:.2f} ({score.protocol}), as published")
+        print(f"  mIoU {score.mean_iou:.2f} on {score.data} ({score.protocol}), as published")
     if not entry.scores:
         print("  mIoU: not published")
     print(f"  licence: {entry.licence}")
     print(f"  page: {entry.page}")
     for number, address in enumerate(entry.addresses):
         print(f"  {'mirror' if number else 'address'}: {address}")
-    print(f"  SHA-256: {entry.sha256 + ' ...' if entry.sha256 else 'not published'}")
-    if entry.instructions:
-        print(f"  {entry.instructions}")
-    elif not checkpoint_of(entry).exists():
-        print(f"  not here yet: atrous models download {entry.name}")
-    else:
+    if entry.megabytes is not None:
+        print(f"  size: about {entry.megabytes:g} MB")
+    digits = f"{entry.sha256} ..." if entry.sha256 and len(entry.sha256) < 64 else entry.sha256
+    print(f"  SHA-256: {digits or 'not published'}")
+    if checkpoint_of(entry).exists():
         print(f"  here: {checkpoint_of(entry)}")
+    elif entry.not_read:
+        print(f"  cannot be imported yet: {entry.not_read}")
+    elif entry.by_hand:
+        print(f"  to fetch by hand: open {entry.by_hand} and put the file there as {file_of(entry)}")
+    else:
+        print(f"  not here yet: atrous models download {entry.name}")
 
 
 def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
@@ -196,8 +223,8 @@ def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, i
         data = {"kind": model}
     else:
         raise ConfigError(
-            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml) or "
-            "a checkpoint (.safetensors)."
+            f"There is no network `{model}`, and no such file; {nearest(model, MEMBERS)}; or give a recipe (.yaml), a "
+            "checkpoint (.safetensors) or a name that `atrous models` lists."
         )
     within = [assignment.removeprefix("network.") for assignment in overrides]
     config: NetworkConfig = parse(NetworkConfig, override(data, within), changed)

@@ -1,5 +1,6 @@
 """`atrous predict`: pictures in, masks out."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,12 @@ from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
     from atrous.inference.predictor import Prediction
+    from atrous.labels import LabelSpace
 
-SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png"}
-"""What can be written, and how the names of its files end."""
+SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png", "labelme": ".json"}
+"""What can be written for each picture, and how the names of its files end."""
+TOGETHER = {"cvat": "annotations.xml", "coco": "annotations.json"}
+"""What can be written for all pictures together, from their masks."""
 
 
 def predict(
@@ -26,7 +30,7 @@ def predict(
     save: Annotated[
         str,
         typer.Option(
-            "--save", help="What to write, with commas: mask (class indices), overlay, color (colours alone)."
+            "--save", help="What to write, with commas: mask (class indices), overlay, color; labelme, cvat, coco."
         ),
     ] = "mask,overlay",
     quiet: Quiet = False,
@@ -34,8 +38,9 @@ def predict(
     """Segment pictures: one mask per picture, of exactly its size.
 
     NAME.png is the mask: a palette PNG that looks coloured and holds class indices. NAME_overlay.jpg is the picture
-    with the classes' colours over it, NAME_color.png the colours alone. A picture that cannot be read is reported and
-    does not stop the others; the exit code is then 1.
+    with the classes' colours over it, NAME_color.png the colours alone. As polygons, for annotation tools: labelme
+    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all. A picture that
+    cannot be read is reported and does not stop the others; the exit code is then 1.
     """
     from atrous.images import find_images, unique_stems
     from atrous.inference.predictor import load
@@ -45,18 +50,20 @@ def predict(
     wanted = _parse_save(save)
     paths = find_images(inputs)
     predictor = load(model, progress=progress)
-    failures = 0
+    failures: list[Path] = []
     pairs = list(zip(paths, unique_stems(paths), strict=True))
     _require_inputs_kept(paths, [file for _, stem in pairs for file in _files(output, stem, wanted).values()])
     for path, stem in track(pairs, progress, "Segmenting", len(pairs)):
         try:
             prediction = predictor(path)
         except ImageError as error:
-            failures += 1
+            failures.append(path)
             print(f"Error: {error}", file=sys.stderr)
         else:
-            _save(prediction, _files(output, stem, wanted))
-    written = len(paths) - failures
+            _save(prediction, path, _files(output, stem, wanted))
+    done = [(path, output / f"{stem}.png") for path, stem in pairs if path not in failures]
+    _save_together(done, output, wanted, predictor.labels)
+    written = len(done)
     pictures = "1 picture" if len(paths) == 1 else f"{len(paths)} pictures"
     progress.say(f"{written} of {pictures} segmented; results in {output}" if written else f"0 of {pictures} segmented")
     if failures:
@@ -68,14 +75,15 @@ def _parse_save(text: str) -> list[str]:
 
     wanted = [word.strip() for word in text.split(",")]
     for word in wanted:
-        if word not in SAVED:
-            raise ConfigError(f"--save knows no `{word}`: {nearest(word, SAVED)}.")
-    return wanted
+        if word not in SAVED and word not in TOGETHER:
+            raise ConfigError(f"--save knows no `{word}`: {nearest(word, [*SAVED, *TOGETHER])}.")
+    together = any(word in TOGETHER for word in wanted)
+    return ["mask", *wanted] if together and "mask" not in wanted else wanted  # they are made of the masks
 
 
 def _files(output: Path, stem: str, wanted: list[str]) -> dict[str, Path]:
     """Where each kind of result of a picture goes."""
-    return {word: output / f"{stem}{SAVED[word]}" for word in wanted}
+    return {word: output / f"{stem}{SAVED[word]}" for word in wanted if word in SAVED}
 
 
 def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
@@ -86,7 +94,23 @@ def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
             raise OutputError(f"The result {path} would replace the picture itself: choose another --output.")
 
 
-def _save(prediction: "Prediction", files: dict[str, Path]) -> None:
+def _save_together(done: list[tuple[Path, Path]], output: Path, wanted: list[str], labels: "LabelSpace") -> None:
+    """Write what all pictures share, from the masks of those that could be read."""
+    from atrous.data.labelled import LabelledImage
+    from atrous.data.to_coco import write_coco
+    from atrous.data.to_cvat import write_cvat
+    from atrous.images import read_mask
+
+    for word, name in TOGETHER.items():
+        if word in wanted:
+            images = (LabelledImage(picture.name, read_mask(mask)) for picture, mask in done)
+            write = write_cvat if word == "cvat" else write_coco
+            write(output / name, output.resolve().name, images, labels)
+
+
+def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> None:
+    from atrous.data.labelled import LabelledImage
+    from atrous.data.to_labelme import write_labelme
     from atrous.images import write_image
 
     for word, path in files.items():
@@ -95,5 +119,8 @@ def _save(prediction: "Prediction", files: dict[str, Path]) -> None:
                 prediction.save(path)
             case "overlay":
                 write_image(path, prediction.overlay())
+            case "labelme":
+                seen_from_there = os.path.relpath(picture.resolve(), path.resolve().parent)
+                write_labelme(path, LabelledImage(seen_from_there, prediction.mask), prediction.labels)
             case _:
                 write_image(path, prediction.color())

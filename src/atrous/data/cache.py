@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from atrous.data.samples import Sample, SegmentationDataset
 from atrous.files import cannot_write, make_folder
+from atrous.images import ReadableFile
 
 
 class _Place(NamedTuple):
@@ -72,6 +73,10 @@ class CachedDataset(SegmentationDataset):
     def source_of(self, index: int) -> str:
         """As of the split."""
         return self.dataset.source_of(index)
+
+    def picture_of(self, index: int) -> ReadableFile | None:
+        """As of the split."""
+        return self.dataset.picture_of(index)
 
     def fingerprint(self) -> str:
         """As of the split."""

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from atrous.data.augmentation import AugmentationConfig, augment
-from atrous.data.samples import Sample, SegmentationDataset, describe_strays, known_labels, stray_labels
-from atrous.errors import AtrousError, MaskError
+from atrous.data.samples import Sample, SegmentationDataset, require_known_labels
+from atrous.errors import AtrousError
 from atrous.progress import Progress, Silent, track
 
 
@@ -100,20 +100,6 @@ def check_samples(dataset: SegmentationDataset, progress: Progress | None = None
     indices = track(range(len(dataset)), progress or Silent(), f"Checking {dataset.split}", len(dataset))
     for index in indices:
         require_known_labels(dataset, index, dataset[index])
-
-
-def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
-    """Refuse a mask that holds a label of no class.
-
-    Raises:
-        MaskError: It names the file, each stray value and its number of pixels.
-    """
-    strays = stray_labels(sample.mask, dataset.labels)
-    if strays:
-        raise MaskError(
-            f"{describe_strays(dataset.source_of(index), strays)}, but {dataset.title} knows only "
-            f"{known_labels(dataset.labels)}: correct the mask, or add the class to the data set."
-        )
 
 
 def _batches_of_visits(count: int, batch_size: int, seed: int, first_batch: int) -> Iterator[list[Visit]]:

@@ -62,6 +62,10 @@ class SegmentationDataset(ABC):
     def source_of(self, index: int) -> str:
         """Where the mask of a sample comes from, for messages: a file's path."""
 
+    def picture_of(self, index: int) -> ReadableFile | None:  # noqa: ARG002
+        """The file that holds the picture of a sample, or none where the picture is made."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash of all that the split consists of: the same one means the same pictures and masks."""
@@ -103,13 +107,18 @@ class Pairs(Sequence[ImageMaskPair]):
             return ImageMaskPair(self._images.file(images), self._masks.file(masks))
         return Pairs(self._images, images, self._masks, masks)
 
+    def chosen(self, places: Sequence[int]) -> "Pairs":
+        """The pairs at some places, in that order."""
+        images, masks = (Names(names[place] for place in places) for names in (self.image_names, self._mask_names))
+        return Pairs(self._images, images, self._masks, masks)
+
 
 def _compact(names: Sequence[str]) -> Names:
     return names if isinstance(names, Names) else Names(names)
 
 
 class PairedFiles(SegmentationDataset):
-    """A split whose pictures and masks are files."""
+    """A split whose pictures and masks are files; `pairs`, `values` and `read` are as they were given."""
 
     def __init__(
         self,
@@ -119,6 +128,7 @@ class PairedFiles(SegmentationDataset):
         pairs: Sequence[ImageMaskPair],
         values: Mapping[int, int] | None = None,
         read: Callable[[ReadableFile], Mask] = read_mask,
+        reading: str = "",
     ) -> None:
         """Take the files as they are; nothing is read yet.
 
@@ -129,6 +139,7 @@ class PairedFiles(SegmentationDataset):
             pairs: The files, in the order of the samples.
             values: What a value in the mask files means as class index (or ignore value); others mean themselves.
             read: How the mask files are read, where they are no pictures of indices.
+            reading: What that depends on beyond the files, for the fingerprint.
 
         Raises:
             DatasetError: If there are no pairs.
@@ -136,23 +147,31 @@ class PairedFiles(SegmentationDataset):
         if not pairs:
             raise DatasetError(f"The split {split} of {title} is empty: a picture and its mask were expected.")
         self.title, self.split, self.labels, self.pairs = title, split, labels, pairs
-        self._values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
+        self.values = {int(value): int(meaning) for value, meaning in (values or {}).items()}
         self._names = _sample_names(pairs)
-        self._read = read
+        self.read, self._reading = read, reading
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
-        image, mask = read_image(pair.image), self._read(pair.mask)
+        image, mask = read_image(pair.image), self.read(pair.mask)
         if image.shape[:2] != mask.shape:
             raise MaskError(_sizes_differ(pair, image.shape[:2], mask.shape))
-        return Sample(image, remap(mask, self._values), self._names[index])
+        return Sample(image, remap(mask, self.values), self._names[index])
+
+    def name_of(self, index: int) -> str:
+        """The name of a sample, without reading it."""
+        return self._names[index]
 
     def source_of(self, index: int) -> str:
         """The path of the mask."""
         return str(self.pairs[index].mask)
+
+    def picture_of(self, index: int) -> ReadableFile:
+        """The file of the picture."""
+        return self.pairs[index].image
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and the bytes of all files, and over what their values mean.
@@ -160,7 +179,8 @@ class PairedFiles(SegmentationDataset):
         Raises:
             DatasetError: If a file cannot be read.
         """
-        digest = hashlib.sha256(repr((self.labels.names, sorted(self._values.items()))).encode())
+        digest = hashlib.sha256(repr((self.labels.names, sorted(self.values.items()))).encode())
+        digest.update(self._reading.encode())
         for pair in self.pairs:
             for file in pair:
                 digest.update(file.name.encode(errors="surrogateescape"))
@@ -226,6 +246,20 @@ def known_labels(labels: LabelSpace) -> str:
     last = labels.num_classes - 1
     span = f"0..{last} ({labels.names[0]} to {labels.names[last]})" if last else f"0 ({labels.names[0]})"
     return f"{span} and {labels.ignore_index} (ignore)"
+
+
+def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
+    """Refuse a mask that holds a label of no class.
+
+    Raises:
+        MaskError: It names the file, each stray value and its number of pixels.
+    """
+    strays = stray_labels(sample.mask, dataset.labels)
+    if strays:
+        raise MaskError(
+            f"{describe_strays(dataset.source_of(index), strays)}, but {dataset.title} knows only "
+            f"{known_labels(dataset.labels)}: correct the mask, or add the class to the data set."
+        )
 
 
 def pair_by_stem(images: FileTree, masks: FileTree, *, image_ending: str = "", mask_ending: str = "") -> Pairs:

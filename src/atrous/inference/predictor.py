@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atrous.data.polygons import DEFAULT_TOLERANCE, LabelledPolygon, polygons_of
 from atrous.images import read_image, write_mask
 from atrous.inference.device import DTYPES, Precision, best_device
 from atrous.inference.label_map import label_map
@@ -43,6 +44,14 @@ class Prediction:
     def overlay(self, opacity: float = 0.5) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the picture with the classes' colours laid over it."""
         return overlay(self.image, self.mask, self.labels, opacity)
+
+    def polygons(self, tolerance: float = DEFAULT_TOLERANCE) -> list[LabelledPolygon]:
+        """The outlines of all connected areas, with their holes.
+
+        Args:
+            tolerance: How far, in pixels, a simplified outline may leave the sides of pixels; 0 for exactly these.
+        """
+        return polygons_of(self.mask, self.labels, tolerance)
 
     def color(self) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the classes' colours alone."""

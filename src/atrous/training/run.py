@@ -130,7 +130,7 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     start, words = start_from(network, recipe.network, split.labels, find_model(path))
     if start.folded:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
-        images = (torch.from_numpy(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
+        images = (torch.tensor(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
         count = calibrate_norms(network, images)
         words += f"; its folded batch norms are calibrated on {count} pictures"
     return words

@@ -84,6 +84,15 @@ def read_info(path: Path) -> CheckpointInfo:
         return _parse_info(_description(file.metadata(), path, "checkpoint"), path)
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file says of itself that atrous wrote it, this version or another."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return METADATA_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], description: str) -> None:
     """Write tensors and a JSON text as one safetensors file, whole or not at all.
 

@@ -16,6 +16,7 @@ from atrous.weights.graphs.recognition import configs_of
 from atrous.weights.parity import Match
 
 EVEN = (96, 128)
+ODD = (97, 129)
 """A size that stays even where a network strides, for graphs whose padding is spelled out for such."""
 
 
@@ -61,7 +62,7 @@ def from_graph(graph: Graph, common: dict[str, Any]) -> FromGraph:
 
 def _conventions(graph: Graph) -> dict[str, Any]:
     """How the graph pads where it strides, and how it resizes."""
-    strided = [layer.sides for layer in graph.layers if layer.kind == "convolution" and layer.stride > 1]
+    strided = _padded_strides(graph)
     resized = [layer.resize for layer in graph.layers if layer.kind == "resize" and layer.resize]
     return {
         "padding": "same"
@@ -69,6 +70,23 @@ def _conventions(graph: Graph) -> dict[str, Any]:
         else "symmetric",
         "resize": resized[-1] if resized else "half_pixel",
     }
+
+
+def _padded_strides(graph: Graph) -> list[object]:
+    """How each layer pads that strides and is larger than a pixel."""
+    reaching = [
+        layer for layer in graph.layers if layer.kernel > 1 or (layer.weight is not None and layer.weight.shape[-1] > 1)
+    ]
+    return [layer.sides for layer in reaching if layer.kind in ("convolution", "max_pool") and layer.stride > 1]
+
+
+def pads_ambiguously(graph: Graph) -> bool:
+    """Whether some of its layers pad as TensorFlow and others alike on both sides.
+
+    A writer that knows the size of the pictures takes one for the other where they are the same, at odd sizes.
+    """
+    sides = _padded_strides(graph)
+    return "same" in sides and any(isinstance(side, tuple) and not _is_spelled_out(side) for side in sides)
 
 
 def _is_of_tensorflow(sides: object) -> bool:
@@ -170,6 +188,8 @@ def difference_to(network: SegmentationNetwork, graph: Graph, size: tuple[int, i
     bands = network.pixels.mean.numel()
     if any(_is_spelled_out(layer.sides) for layer in graph.layers):
         size = EVEN
+    elif pads_ambiguously(graph):
+        size = ODD
     pixels = torch.rand(1, bands, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     levels = network.backbone(pixels)
     ours = network.classifier(network.decoder(network.context(levels[-1]), levels))

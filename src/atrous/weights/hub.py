@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from atrous.download import cache_folder, is_offline
-from atrous.errors import CheckpointError, ConfigError, DownloadError
+from atrous.errors import ConfigError, DownloadError
 from atrous.labels import LabelSpace
-from atrous.weights.checkpoint import read_info
-from atrous.weights.importing import import_weights, save_imported
+from atrous.progress import Progress, Silent
+from atrous.weights.checkpoint import is_checkpoint, read_info
+from atrous.weights.importing import import_weights, save_with_report
 
 HUB = "hf://"
 OWN_FILE = "atrous.safetensors"
@@ -40,8 +41,12 @@ def parse_place(text: str) -> Place:
     return Place(match[1], match[2], match[3])
 
 
-def from_hub(text: str) -> Path:
+def from_hub(text: str, progress: Progress | None = None) -> Path:
     """Fetch a checkpoint; weights of transformers or timm are imported when they are first asked for.
+
+    Args:
+        text: `hf://owner/model[@revision][/file]`.
+        progress: With none, or one that is silent, the hub's library shows nothing either.
 
     Returns:
         The path of a checkpoint of atrous, in the hub's own cache, or in ours where it was imported.
@@ -51,18 +56,16 @@ def from_hub(text: str) -> Path:
         CheckpointError: If it is no network of the family.
     """
     place = parse_place(text)
+    if progress is None or isinstance(progress, Silent):
+        _library().utils.disable_progress_bars()
     file = _fetched(place)
-    try:
-        read_info(file)
+    if is_checkpoint(file):
         return file
-    except CheckpointError:
-        pass  # it is somebody else's
-    target = cache_folder() / "models" / f"{place.repository.replace('/', '--')}--{_commit(file)}.safetensors"
+    target = cache_folder() / "models" / f"{place.repository.replace('/', '--')}--{_version(file)}.safetensors"
     if not target.exists():
         found = import_weights(file)
-        save_imported(
-            found._replace(labels=found.labels or _labels(place, found.num_classes)), target, place.repository
-        )
+        labels = found.labels or _labels(place, found.num_classes)
+        save_with_report(found._replace(labels=labels), target, place.repository)
     return target
 
 
@@ -119,16 +122,18 @@ def _labels(place: Place, num_classes: int) -> LabelSpace | None:
         return None
 
 
-def _commit(file: Path) -> str:
-    """The commit in whose folder the hub's cache keeps a file."""
-    parts = file.parts
-    return parts[parts.index("snapshots") + 1][:12] if "snapshots" in parts else "unknown"
+def _version(file: Path) -> str:
+    """The commit in whose folder the hub's cache keeps a file, and the file."""
+    *_, commit_and_file = file.as_posix().rpartition("/snapshots/")
+    commit, _, path = commit_and_file.partition("/")
+    return f"{commit[:12]}--{path.replace('/', '--')}" if path else file.name
 
 
 def _library() -> Any:
     try:
         import huggingface_hub
         import huggingface_hub.errors
+        import huggingface_hub.utils
     except ImportError:
         raise DownloadError(
             "Places such as hf://owner/model need the hub's library: pip install 'atrous[hub]'."

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from atrous.errors import CheckpointError
+from atrous.files import write_text
 from atrous.labels import LabelSpace
 from atrous.networks import NetworkConfig, build_network
 from atrous.networks.segmentation import PixelScaleConfig
@@ -26,7 +27,7 @@ from atrous.weights.formats.tflite import read_tflite
 from atrous.weights.formats.torch_file import read_torch_file
 from atrous.weights.from_caffe import caffe_layout, caffe_tensors
 from atrous.weights.from_frozen_graph import frozen_graph_layers, frozen_graph_pixels
-from atrous.weights.from_graph import from_graph
+from atrous.weights.from_graph import from_graph, pads_ambiguously
 from atrous.weights.from_keras import keras_layout, keras_tensors
 from atrous.weights.from_onnx import onnx_layers, onnx_pixels
 from atrous.weights.from_pytorch import pytorch_layout
@@ -138,6 +139,21 @@ def save_imported(imported: Imported, path: Path, name: str) -> None:
     save_checkpoint(path, network, info)
 
 
+def save_with_report(imported: Imported, path: Path, name: str) -> Path:
+    """Write what was imported as a checkpoint, and beside it the report of every tensor, as JSON.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    report = path.with_suffix(".import.json")
+    write_text(report, imported.report.model_dump_json(indent=1))
+    save_imported(imported, path, name)
+    return report
+
+
 def recognized(path: Path) -> Kind:
     """Return whose file it is, by its first bytes and not by its name.
 
@@ -198,6 +214,11 @@ def _from_graph(
     if graph.quantization:
         notes += (
             "its weights were quantised; here they are the real numbers that they stand for, and activations real",
+        )
+    if pads_ambiguously(layers):
+        notes += (
+            "some of its layers pad alike on both sides and others as TensorFlow's SAME, the same at odd sizes alone: "
+            "taken alike on both sides; at even sizes it may answer otherwise than where it was made",
         )
     if all(layer.norm is None for layer in layers.layers):
         notes += (

@@ -1,59 +1,12 @@
-"""The classes of well-known data sets, for weights that do not name theirs."""
+"""Label spaces for weights that do not name their classes."""
 
 from collections import Counter
 from pathlib import Path
 
 from atrous.config import nearest, parse, read_yaml
 from atrous.errors import ConfigError
+from atrous.known_classes import KNOWN_CLASSES, known_label_space, known_names
 from atrous.labels import LabelSpace
-
-_NAMES = {
-    "voc": """
-    background; aeroplane; bicycle; bird; boat; bottle; bus; car; cat; chair; cow; dining table; dog; horse; motorbike;
-    person; potted plant; sheep; sofa; train; tv monitor
-    """,
-    "cityscapes": """
-    road; sidewalk; building; wall; fence; pole; traffic light; traffic sign; vegetation; terrain; sky; person; rider;
-    car; truck; bus; train; motorcycle; bicycle
-    """,
-    "ade20k": """
-    wall; building; sky; floor; tree; ceiling; road; bed; windowpane; grass; cabinet; sidewalk; person; earth; door;
-    table; mountain; plant; curtain; chair; car; water; painting; sofa; shelf; house; sea; mirror; rug; field; armchair;
-    seat; fence; desk; rock; wardrobe; lamp; bathtub; railing; cushion; base; box; column; signboard; chest of drawers;
-    counter; sand; sink; skyscraper; fireplace; refrigerator; grandstand; path; stairs; runway; case; pool table;
-    pillow; screen door; stairway; river; bridge; bookcase; blind; coffee table; toilet; flower; book; hill; bench;
-    countertop; stove; palm; kitchen island; computer; swivel chair; boat; bar; arcade machine; hovel; bus; towel;
-    light; truck; tower; chandelier; awning; streetlight; booth; television receiver; airplane; dirt track; apparel;
-    pole; land; bannister; escalator; ottoman; bottle; buffet; poster; stage; van; ship; fountain; conveyer belt;
-    canopy; washer; plaything; swimming pool; stool; barrel; basket; waterfall; tent; bag; minibike; cradle; oven; ball;
-    food; step; tank; trade name; microwave; pot; animal; bicycle; lake; dishwasher; screen; blanket; sculpture; hood;
-    sconce; vase; traffic light; tray; ashcan; fan; pier; crt screen; plate; monitor; bulletin board; shower; radiator;
-    glass; clock; flag
-    """,
-    "coco-stuff": """
-    person; bicycle; car; motorcycle; airplane; bus; train; truck; boat; traffic light; fire hydrant; street sign; stop
-    sign; parking meter; bench; bird; cat; dog; horse; sheep; cow; elephant; bear; zebra; giraffe; hat; backpack;
-    umbrella; shoe; eye glasses; handbag; tie; suitcase; frisbee; skis; snowboard; sports ball; kite; baseball bat;
-    baseball glove; skateboard; surfboard; tennis racket; bottle; plate; wine glass; cup; fork; knife; spoon; bowl;
-    banana; apple; sandwich; orange; broccoli; carrot; hot dog; pizza; donut; cake; chair; couch; potted plant; bed;
-    mirror; dining table; window; desk; toilet; door; tv; laptop; mouse; remote; keyboard; cell phone; microwave; oven;
-    toaster; sink; refrigerator; blender; book; clock; vase; scissors; teddy bear; hair drier; toothbrush; hair brush;
-    banner; blanket; branch; bridge; building-other; bush; cabinet; cage; cardboard; carpet; ceiling-other;
-    ceiling-tile; cloth; clothes; clouds; counter; cupboard; curtain; desk-stuff; dirt; door-stuff; fence; floor-marble;
-    floor-other; floor-stone; floor-tile; floor-wood; flower; fog; food-other; fruit; furniture-other; grass; gravel;
-    ground-other; hill; house; leaves; light; mat; metal; mirror-stuff; moss; mountain; mud; napkin; net; paper;
-    pavement; pillow; plant-other; plastic; platform; playingfield; railing; railroad; river; road; rock; roof; rug;
-    salad; sand; sea; shelf; sky-other; skyscraper; snow; solid-other; stairs; stone; straw; structural-other; table;
-    tent; textile-other; towel; tree; vegetable; wall-brick; wall-concrete; wall-other; wall-panel; wall-stone;
-    wall-tile; wall-wood; water-other; waterdrops; window-blind; window-other; wood
-    """,
-    "deepfashion2": """
-    background; short sleeve top; long sleeve top; short sleeve outwear; long sleeve outwear; vest; sling; shorts;
-    trousers; skirt; short sleeve dress; long sleeve dress; vest dress; sling dress
-    """,
-}
-"""By data set, in the order of its masks. ADE20K, and COCO-Stuff as kazuto1011's port trains it, count from the first
-class; weights with one class more have "unlabelled" before it."""
 
 
 def known_labels(name: str, num_classes: int | None = None) -> LabelSpace:
@@ -68,12 +21,10 @@ def known_labels(name: str, num_classes: int | None = None) -> LabelSpace:
     Raises:
         ConfigError: If there is no such data set or file, or the names are too few.
     """
-    if name in _NAMES:
-        names = [entry.strip() for entry in " ".join(_NAMES[name].split()).split(";")]
-    else:
-        names = _names_in(Path(name))
+    known = name in KNOWN_CLASSES
+    names = known_names(name) if known else _names_in(Path(name))
     if num_classes is None or len(names) == num_classes:
-        return LabelSpace.from_names(names)
+        return known_label_space(name) if known else LabelSpace.from_names(names)
     if name in ("ade20k", "coco-stuff") and num_classes <= len(names) + 1:
         return LabelSpace.from_names(["unlabelled", *names][:num_classes])
     raise ConfigError(
@@ -97,7 +48,8 @@ def _names_in(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         raise ConfigError(
-            f"There are no labels `{path}`; {nearest(str(path), _NAMES)}, or give a text file with one name per line."
+            f"There are no labels `{path}`; {nearest(str(path), KNOWN_CLASSES)}, or give a text file with one name per "
+            "line."
         ) from None
     return _told_apart([line.strip() for line in lines if line.strip()])
 

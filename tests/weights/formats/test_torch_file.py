@@ -3,6 +3,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -36,6 +37,25 @@ def same(given: dict[str, Tensor], expected: dict[str, Tensor] = STATE) -> bool:
 def test_every_packing_is_opened(content: dict[str, Any], zipped: bool, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
     assert same(read_torch_file(tmp_path / "a.pth").tensors)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_number_of_numpy_beside_the_tensors_is_passed_over(kind: Any, zipped: bool, tmp_path: Path) -> None:
+    """VainF's `best_score` and jfzhang95's `best_pred` are such."""
+    content = {"model_state": STATE, "optimizer_state": {"state": {}}, "best_score": kind(3)}
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    assert same(read_torch_file(tmp_path / "a.pth").tensors)
+
+
+def test_a_number_of_an_older_numpy_is_passed_over(tmp_path: Path) -> None:
+    torch.save(
+        {"model_state": STATE, "best_score": np.float64(3)}, tmp_path / "a.pth", _use_new_zipfile_serialization=False
+    )
+    older = (tmp_path / "a.pth").read_bytes().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    (tmp_path / "b.pth").write_bytes(older)
+    assert b"numpy.core" in older
+    assert same(read_torch_file(tmp_path / "b.pth").tensors)
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
@@ -96,7 +116,7 @@ def test_what_holds_no_tensors_is_refused(content: Any, tmp_path: Path) -> None:
 
 def test_no_damage_makes_it_fail_otherwise(tmp_path: Path) -> None:
     torch.save(STATE, tmp_path / "zip.pth")
-    torch.save(STATE, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save({"model": STATE, "best": np.float64(1)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     save_file(STATE, tmp_path / "a.safetensors")
     seeds = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
     refused = 0

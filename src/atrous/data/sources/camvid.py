@@ -1,4 +1,4 @@
-"""CamVid: street scenes from a car in Cambridge, in the 11 classes of the SegNet papers.
+"""CamVid: street scenes from a car in Cambridge, in the 11 classes of the SegNet papers or in its own 32 colours.
 
 Source: Brostow, Fauqueur and Cipolla 2009; the 480x360 selection of 367, 101 and 233 pictures of Badrinarayanan et
 al. 2017 (arXiv:1511.00561).
@@ -9,32 +9,29 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
-from atrous.data.file_tree import Folder
+from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.parts import find_part
 from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
+from atrous.data.sources.camvid_colours import CAMVID_LABELS, TABLE, original_split
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.labels import LabelSpace
 
 VOID = 11  # in the mask files; 255 in memory, as everywhere
-
-CAMVID_LABELS = LabelSpace(
-    names=(
-        "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"
-    ),
-    colors=(
-        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
-        (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
-    ),
-)  # fmt: skip
 
 SPLITS = ("train", "val", "test")
 
 
 class CamVidConfig(Config):
-    """CamVid as `images/train` with `masks/train`, or as `train` with `trainannot` (the SegNet tutorial's layout)."""
+    """CamVid in one of three layouts.
+
+    `images/train` with `masks/train`; `train` with `trainannot`, as in the SegNet tutorial; or as its makers hand it
+    out: `701_StillsRaw_full`, `LabeledApproved_full` and `label_colors.txt`, folders or zips.
+    """
 
     kind: Literal["camvid"] = "camvid"
     root: Path
-    """The folder that holds these folders."""
+    """The folder that holds these folders, or the zips that its makers hand out."""
+    classes: Literal[11, 32] = 11
+    """32: the classes of the original colours, of which Void is ignored, so that 31 are left."""
 
 
 def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
@@ -46,25 +43,31 @@ def camvid(config: CamVidConfig, split: str) -> SegmentationDataset:
     """
     if split not in SPLITS:
         raise DatasetError(f"CamVid has no split `{split}`: {nearest(split, SPLITS)}.")
-    images, masks = _folders(config.root, split)
-    return PairedFiles(
-        "CamVid", split, CAMVID_LABELS, pair_by_stem(Folder(images), Folder(masks)), {VOID: CAMVID_LABELS.ignore_index}
+    if found := _selection(config.root, split):
+        images, masks = found
+        if config.classes == 32:
+            raise DatasetError(f"The masks in {masks.place} have 11 classes; the 32 are in LabeledApproved_full.")
+        values = {VOID: CAMVID_LABELS.ignore_index}
+        return PairedFiles("CamVid", split, CAMVID_LABELS, pair_by_stem(images, masks), values)
+    if find_part(config.root, TABLE):
+        return original_split(config.root, split, config.classes)
+    raise DatasetNotFoundError(
+        f"No CamVid with a split {split} in {config.root}: it has neither images/{split} with masks/{split} nor "
+        f"{split} with {split}annot nor {TABLE}. Give the folder that contains them, or run "
+        f"`atrous data download camvid {config.root}`."
     )
 
 
 def camvid_splits(config: CamVidConfig) -> tuple[str, ...]:
-    """The splits that are there; `train`, for `camvid` to say what is missing, if there are none."""
-    layouts = ("masks/{}", "{}annot")
-    found = (split for split in SPLITS if any(os.path.isdir(config.root / place.format(split)) for place in layouts))
-    return tuple(found) or SPLITS[:1]
+    """The splits that are there."""
+    return tuple(split for split in SPLITS if _selection(config.root, split)) or SPLITS
 
 
-def _folders(root: Path, split: str) -> tuple[Path, Path]:
-    layouts = [(root / "images" / split, root / "masks" / split), (root / split, root / f"{split}annot")]
-    for images, masks in layouts:
-        if os.path.isdir(images) and os.path.isdir(masks):
-            return images, masks
-    raise DatasetNotFoundError(
-        f"No CamVid with a split {split} in {root}: it has neither images/{split} with masks/{split} nor {split} with "
-        f"{split}annot. Give the folder that contains them."
-    )
+def _selection(root: Path, split: str) -> tuple[FileTree, FileTree] | None:
+    """The folders of a split in the selection of the SegNet papers; in an archive wherever they lie."""
+    tree = open_tree(root)
+    for images, masks in ((f"images/{split}", f"masks/{split}"), (split, f"{split}annot")):
+        around = tree if os.path.isdir(root) else tree.folder_with(masks)
+        if around and around.has_folder(images) and around.has_folder(masks):
+            return around.below(images), around.below(masks)
+    return None

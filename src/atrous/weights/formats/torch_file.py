@@ -1,6 +1,7 @@
 """PyTorch's files in every packing, and safetensors; no code in them is ever run."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,21 @@ PACKINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "ne
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 """What wrappers put before every name."""
 MOST_ENTRIES = 100_000
+
+
+class _Number:
+    """Stands for a number of numpy and for its type: VainF's port and jfzhang95's keep their best score as one."""
+
+    def __init__(self, *_: object) -> None:
+        """Take whatever numpy would; no tensor is among it."""
+
+    def __setstate__(self, _: object) -> None:
+        """Stay as it is."""
+
+
+NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_Number, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+]
 
 
 class TorchFile(NamedTuple):
@@ -83,7 +99,8 @@ def _content(path: Path) -> Any:
             is_safetensors = file.read(9)[8:9] == b"{"
         if is_safetensors:
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise refused(path, "safetensors file", error) from None
     except MemoryError:

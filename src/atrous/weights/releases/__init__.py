@@ -1,0 +1,1 @@
+"""What others have released, one file per ecosystem."""
