@@ -17,6 +17,7 @@ from atrous.networks import (
     WeightedLogits,
     build_network,
 )
+from atrous.training.class_weights import ClassPixels
 from atrous.training.losses import (
     CrossEntropyConfig,
     DiceConfig,
@@ -39,6 +40,7 @@ from tests.training.runs import small_recipe
 
 ARITHMETIC = Arithmetic(torch.device("cpu"), "float32", torch.contiguous_format)
 LABELS = LabelSpace.from_names(["ground", "box", "stripe", "rare"])
+PIXELS = ClassPixels([1000, 100, 10, 0], [1110, 1110, 600, 0])
 PLAIN = build_loss(CrossEntropyConfig(), LABELS)
 SUM = SumConfig(
     terms=(
@@ -50,6 +52,7 @@ EVERY_LOSS: list[LossConfig] = [
     CrossEntropyConfig(),
     CrossEntropyConfig(class_weights="enet", label_smoothing=0.1),
     FocalConfig(class_weights="balanced"),
+    FocalConfig(class_weights="median_frequency"),
     HardPixelsConfig(class_weights="enet"),
     HardPixelsConfig(fraction=0.1, probability=0.7),
     DiceConfig(),
@@ -76,7 +79,7 @@ def batches_with_unequal_ignored_pixels() -> list[Batch]:
 
 @pytest.mark.parametrize("config", EVERY_LOSS, ids=lambda config: config.kind)
 def test_accumulated_batches_equal_one_large_batch_in_loss_and_gradients(config: LossConfig) -> None:
-    loss = build_loss(config, LABELS, pixels=[1000, 100, 10, 0])
+    loss = build_loss(config, LABELS, pixels=PIXELS)
     batches = batches_with_unequal_ignored_pixels()
     large = Batch(torch.cat([batch.image for batch in batches]), torch.cat([batch.mask for batch in batches]))
     losses, gradients = [], []
@@ -114,7 +117,7 @@ def test_a_step_on_unlabelled_pictures_leaves_the_weights_alone(config: LossConf
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     image, mask = batches_with_unequal_ignored_pixels()[2]
     plain = torch.optim.SGD(network.parameters(), lr=1.0)
-    loss = build_loss(config, LABELS, pixels=[1000, 100, 10, 0])
+    loss = build_loss(config, LABELS, pixels=PIXELS)
     assert update(Learner(network, plain), [Batch(image, mask)], loss, ARITHMETIC) == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -136,7 +139,7 @@ def test_a_sum_is_the_sum_of_its_losses_by_their_weights() -> None:
 
 @pytest.mark.parametrize("config", EVERY_LOSS, ids=lambda config: config.kind)
 def test_a_coarse_answer_counts_as_much_as_one_of_the_size_of_the_mask(config: LossConfig) -> None:
-    loss = build_loss(config, LABELS, pixels=[1000, 100, 10, 0])
+    loss = build_loss(config, LABELS, pixels=PIXELS)
     (logits, _), mask = random_answer()
     enlarged = [tensor.repeat_interleave(3, -1).repeat_interleave(3, -2) for tensor in (logits, mask)]
     sizes = loss.sizes([enlarged[1]])
@@ -150,7 +153,7 @@ def test_the_description_names_every_loss_and_the_weight_of_every_class() -> Non
 
 
 def test_pixels_are_counted_only_for_weights_that_need_it() -> None:
-    assert [needs_pixel_counts(config) for config in EVERY_LOSS] == [False, True, True, True, *([False] * 4)]
+    assert [needs_pixel_counts(config) for config in EVERY_LOSS] == [False, *[True] * 4, *[False] * 4]
 
 
 def test_a_class_that_does_not_exist_is_answered_with_the_nearest() -> None:

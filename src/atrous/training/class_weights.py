@@ -1,7 +1,7 @@
 """What the pixels of each class weigh in the loss: given by name, or from how often the classes occur."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, assert_never
 
 import numpy as np
 import torch
@@ -9,31 +9,45 @@ from pydantic import Field
 from torch import Tensor
 
 from atrous.config import nearest
+from atrous.data.faults.balance import balancing_weights
 from atrous.data.samples import SegmentationDataset
 from atrous.errors import ConfigError
 from atrous.labels import LabelSpace
 from atrous.progress import Progress, track
 
 Weight = Annotated[float, Field(ge=0)]
-ClassWeights = Literal["none", "balanced", "enet"] | dict[str, Weight]
-"""`balanced`: pixels / (classes x pixels of the class), so that every class weighs the same; `enet`:
-1 / ln(1.02 + share of the class); or a table of names, in which those that are left out weigh 1."""
+ClassWeights = Literal["none", "balanced", "median_frequency", "enet"] | dict[str, Weight]
+"""`balanced`: pixels / (classes x pixels of the class), so that every class weighs the same; `median_frequency`: the
+same among the pictures that show the class; `enet`: 1 / ln(1.02 + share of the class); or a table of names, in which
+those that are left out weigh 1."""
 
 ENET_CONSTANT = 1.02  # keeps the weights between 1.4 and 51
 
 
-def weights_of_classes(choice: ClassWeights, labels: LabelSpace, pixels: Sequence[int]) -> Tensor | None:
+class ClassPixels(NamedTuple):
+    """How often the classes of a split occur."""
+
+    own: Sequence[int]
+    """The pixels of each class."""
+    beside: Sequence[int]
+    """All pixels of the pictures that show it, ignored ones too, as in `atrous data check`."""
+
+
+NOT_COUNTED = ClassPixels((), ())
+
+
+def weights_of_classes(choice: ClassWeights, labels: LabelSpace, pixels: ClassPixels) -> Tensor | None:
     """Compute the class weights of a choice.
 
-    Source of `enet`: Paszke et al. 2016, arXiv:1606.02147, section 5.2.
+    Source of `enet`: Paszke et al. 2016, arXiv:1606.02147, section 5.2; of `median_frequency`: `balancing_weights`.
 
     Args:
         choice: What the recipe says.
         labels: The classes.
-        pixels: How many pixels of the training split each class has; not looked at where weights are given by name.
+        pixels: Of the training split; not looked at where weights are given by name.
 
     Returns:
-        float32 [K]; None where all weigh the same. A class without pixels weighs 0 if balanced.
+        float32 [K]; None where all weigh the same. A class without pixels weighs 0, but for `enet`.
 
     Raises:
         ConfigError: If weights are given to a class that does not exist.
@@ -42,12 +56,17 @@ def weights_of_classes(choice: ClassWeights, labels: LabelSpace, pixels: Sequenc
         return None
     if isinstance(choice, dict):
         return _given(choice, labels)
-    counts = np.asarray(pixels, np.float64)
-    if choice == "enet":
-        weights = 1 / np.log(ENET_CONSTANT + counts / max(counts.sum(), 1))
-    else:
-        weights = np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 0.0)
-    return torch.from_numpy(weights).float()
+    counts = np.asarray(pixels.own, np.float64)
+    match choice:
+        case "enet":
+            return torch.from_numpy(1 / np.log(ENET_CONSTANT + counts / max(counts.sum(), 1))).float()
+        case "balanced":
+            weights = np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 0.0)
+            return torch.from_numpy(weights).float()
+        case "median_frequency":
+            return torch.tensor([weight or 0.0 for weight in balancing_weights(*pixels)])
+        case _:
+            assert_never(choice)
 
 
 def _given(weights: Mapping[str, float], labels: LabelSpace) -> Tensor:
@@ -57,13 +76,16 @@ def _given(weights: Mapping[str, float], labels: LabelSpace) -> Tensor:
     return torch.tensor([weights.get(name, 1.0) for name in labels.names])
 
 
-def count_class_pixels(dataset: SegmentationDataset, progress: Progress) -> list[int]:
-    """How many pixels of a split each class has; reads every sample once.
+def count_class_pixels(dataset: SegmentationDataset, progress: Progress) -> ClassPixels:
+    """Count the pixels of a split; reads every sample once.
 
     Raises:
         ImageError, MaskError: If a file is unreadable.
     """
-    counts = np.zeros(dataset.labels.num_classes, np.int64)
+    own, beside = np.zeros((2, dataset.labels.num_classes), np.int64)
     for index in track(range(len(dataset)), progress, "Counting the pixels of each class", len(dataset)):
-        counts += np.bincount(dataset[index].mask.ravel(), minlength=len(counts))[: len(counts)]
-    return [int(count) for count in counts]
+        mask = dataset[index].mask
+        counts = np.bincount(mask.ravel(), minlength=len(own))[: len(own)]
+        own += counts
+        beside[counts > 0] += mask.size
+    return ClassPixels(own.tolist(), beside.tolist())

@@ -12,11 +12,12 @@ from torch import Tensor
 from atrous.config import Config
 from atrous.labels import LabelSpace
 from atrous.networks import WeightedLogits
-from atrous.training.class_weights import ClassWeights, weights_of_classes
+from atrous.training.class_weights import NOT_COUNTED, ClassPixels, ClassWeights, weights_of_classes
 from atrous.training.pixel_losses import cross_entropy_sum, focal_sum, hard_pixels_sum, weigh_pixels
 from atrous.training.region_losses import count_pictures, dice_sum, lovasz_sum
 
 CPU = torch.device("cpu")
+COUNTED = ("balanced", "median_frequency", "enet")
 MOST_NAMED = 40  # classes in one sentence
 
 
@@ -146,13 +147,15 @@ def loss_sum(term: Term, outputs: Sequence[WeightedLogits], mask: Tensor) -> Ten
     return total
 
 
-def build_loss(config: LossConfig, labels: LabelSpace, pixels: Sequence[int] = (), device: torch.device = CPU) -> Loss:
+def build_loss(
+    config: LossConfig, labels: LabelSpace, pixels: ClassPixels = NOT_COUNTED, device: torch.device = CPU
+) -> Loss:
     """Make the loss of a recipe ready for its classes.
 
     Args:
         config: The choice.
         labels: The classes.
-        pixels: How many training pixels each class has; needed if `needs_pixel_counts`.
+        pixels: How often the classes occur in training; needed if `needs_pixel_counts`.
         device: Where it is computed.
 
     Raises:
@@ -165,7 +168,7 @@ def build_loss(config: LossConfig, labels: LabelSpace, pixels: Sequence[int] = (
 def needs_pixel_counts(config: LossConfig) -> bool:
     """Whether a loss weighs classes by how often they occur."""
     parts = [part.loss for part in config.terms] if isinstance(config, SumConfig) else [config]
-    return any(getattr(part, "class_weights", "none") in ("balanced", "enet") for part in parts)
+    return any(getattr(part, "class_weights", "none") in COUNTED for part in parts)
 
 
 def describe_loss(loss: Loss, labels: LabelSpace) -> str:
@@ -181,7 +184,7 @@ def describe_loss(loss: Loss, labels: LabelSpace) -> str:
     return f"Loss: {' + '.join(parts)}"
 
 
-def _term(part: WeightedLossConfig, labels: LabelSpace, pixels: Sequence[int], device: torch.device) -> Term:
+def _term(part: WeightedLossConfig, labels: LabelSpace, pixels: ClassPixels, device: torch.device) -> Term:
     config, ignore = part.loss, labels.ignore_index
     if isinstance(config, DiceConfig | LovaszConfig):
         size_of: Callable[[Tensor], float] = partial(count_pictures, ignore_index=ignore)

@@ -21,7 +21,7 @@ from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
-from atrous.training.class_weights import count_class_pixels
+from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
@@ -98,8 +98,9 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     learner = begin_learner(network, recipe, arithmetic)
     state = load_state(folder.state, learner) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
-        state.class_pixels = count_class_pixels(train_split, progress)
-    loss = build_loss(recipe.loss, train_split.labels, state.class_pixels, arithmetic.device)
+        state.class_pixels = [*map(list, count_class_pixels(train_split, progress))]
+    pixels = ClassPixels(*state.class_pixels) if state.class_pixels else NOT_COUNTED
+    loss = build_loss(recipe.loss, train_split.labels, pixels, arithmetic.device)
     folder.go_on() if resume else folder.begin(recipe)
     run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress)
     describe(run)

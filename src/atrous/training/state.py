@@ -39,8 +39,8 @@ class RunState:
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
-    class_pixels: list[int] = field(default_factory=list)
-    """How many training pixels each class has, where the loss weighs classes by that."""
+    class_pixels: list[list[int]] = field(default_factory=list)
+    """How often each class occurs in training (`ClassPixels`), where the loss weighs classes by that."""
 
     def count(self, loss: float, seconds: float, smoothing: float) -> None:
         """Count one update with its loss and its time."""
