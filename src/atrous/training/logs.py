@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from atrous.files import cannot_write, write_text
 from atrous.training.run_folder import RunFolder
+from atrous.training.trackers import Trackers
 
 Row = dict[str, Any]
 
@@ -34,18 +35,19 @@ COLUMNS = (
 class RunLog:
     """The logs of one run; rows are flushed at once, so that a killed run has them all."""
 
-    def __init__(self, folder: RunFolder, step: int = 0, validated: int = -1) -> None:
+    def __init__(self, folder: RunFolder, step: int = 0, validated: int = -1, trackers: Trackers | None = None) -> None:
         """Open the logs and take out the rows of work that a killed run did after its last save.
 
         Args:
             folder: The run's.
             step: How many steps were saved.
             validated: The last step whose validation was saved.
+            trackers: Who else gets every row.
 
         Raises:
             OutputError: If they cannot be written.
         """
-        self._folder = folder
+        self._folder, self._trackers = folder, trackers
         kept = [row for row in read_log(folder.jsonl) if row["step"] <= (validated if _is_validation(row) else step)]
         write_text(folder.jsonl, "".join(json.dumps(row) + "\n" for row in kept))
         write_text(folder.csv, _csv_text(kept))
@@ -69,6 +71,8 @@ class RunLog:
             for name, value in row.items():
                 if name not in ("step", "epoch", "seconds"):
                     self.events.add_scalar(name, value, int(values["step"]))
+        if self._trackers is not None:
+            self._trackers.log(row)
 
     @contextmanager
     def writing(self) -> Iterator[SummaryWriter]:

@@ -15,6 +15,7 @@ from atrous.networks import NetworkConfig
 from atrous.training.losses import CrossEntropyConfig, LossConfig
 from atrous.training.optimizer import OptimizerConfig
 from atrous.training.schedule import PolyConfig, ScheduleConfig
+from atrous.training.trackers import TrackerName
 from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
@@ -48,6 +49,8 @@ class TrainingConfig(Config):
     """Pictures of val that TensorBoard shows after each validation, with truth, prediction and errors."""
     show_graph: bool = False
     """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
+    trackers: tuple[TrackerName, ...] = ()
+    """Who else gets every row of the log: wandb, mlflow, if they are installed."""
     keep_every: Count | None = None
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -29,6 +29,7 @@ from atrous.training.run_folder import RunFolder
 from atrous.training.selection import require_known_class
 from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
+from atrous.training.trackers import require_installed
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.finding import find_model
 from atrous.weights.starting import calibrate_norms, start_from
@@ -85,6 +86,7 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     Raises:
         AtrousError: If data, recipe or folder cannot be used.
     """
+    require_installed(recipe.training.trackers)
     folder = RunFolder(output)
     folder.require_usable(recipe, resume=resume, overwrite=overwrite)
     train_split, val_split = open_data(recipe, progress)

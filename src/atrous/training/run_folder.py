@@ -18,6 +18,7 @@ class RunFolder:
         self.best = path / "best.safetensors"
         self.last = path / "last.safetensors"
         self.state = path / "state" / "state.safetensors"
+        self.trackers = path / "state" / "trackers.json"
         self.report = path / "report.json"
         self.page = path / "report.html"
         self.jsonl = path / "log.jsonl"
@@ -89,7 +90,7 @@ class RunFolder:
             raise cannot_write(self.path, error) from error
 
     def _results(self) -> list[Path]:
-        files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
+        files = [self.best, self.last, self.state, self.trackers, self.report, self.page, self.jsonl, self.csv]
         kept = self.path.glob("checkpoints/step_????????.safetensors")
         return [*files, *kept, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
 

@@ -16,11 +16,12 @@ from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
-from atrous.training.run import Run, begin, keep, save
+from atrous.training.run import Run, begin, keep, name_of, save
 from atrous.training.run_folder import RunFolder
 from atrous.training.schedule import learning_rate_factor
 from atrous.training.state import RunState
 from atrous.training.step import memory_suffices, require_finite_loss, update
+from atrous.training.trackers import tracking
 from atrous.training.validation import keep_if_best, validate, validation_is_due
 
 SMOOTHING = 0.98
@@ -75,7 +76,10 @@ def train(
     with (
         closing(batches),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
-        RunLog(run.folder, state.step, state.validated) as log,
+        tracking(
+            plan.trackers, name_of(recipe), recipe.model_dump(mode="json"), run.folder.trackers, run.progress
+        ) as trackers,
+        RunLog(run.folder, state.step, state.validated, trackers) as log,
         run.progress.task("Training", run.steps, state.step) as task,
     ):
         if plan.show_graph and state.step == 0:
