@@ -47,6 +47,16 @@ def test_without_output_the_run_goes_to_runs_under_its_name(
     assert (tmp_path / "runs" / "small" / "best.safetensors").exists()
 
 
+def test_a_training_in_epochs_says_how_many_steps_it_has_and_by_which_score_it_chose(
+    atrous: Terminal, recipe: Path, tmp_path: Path
+) -> None:
+    epochs = ("training.steps=null", "training.epochs=3", "training.stop_after=1", "training.best_by=mean_dice")
+    code, out, _ = atrous("train", recipe, *epochs, "--output", tmp_path / "run")
+    assert code == 0
+    assert "mean Dice" in out
+    assert "6/6" in out or "Stopped at step" in out  # four pictures in batches of two
+
+
 def damage_missing_folder(data: Path) -> list[str]:
     data.rename(data.with_name("elsewhere"))
     return [str(data), "no folder"]

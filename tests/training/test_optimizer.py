@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from atrous.networks import SegmentationNetwork, build_network
 from atrous.training.optimizer import (
+    AdamConfig,
     AdamWConfig,
     OptimizerConfig,
     SGDConfig,
@@ -15,7 +16,11 @@ from atrous.training.optimizer import (
 )
 from tests.small import SMALL_NETWORKS
 
-BOTH: list[OptimizerConfig] = [SGDConfig(learning_rate=0.1, weight_decay=0.5), AdamWConfig(weight_decay=0.5)]
+EVERY: list[OptimizerConfig] = [
+    SGDConfig(learning_rate=0.1, weight_decay=0.5),
+    AdamConfig(weight_decay=0.5),
+    AdamWConfig(weight_decay=0.5),
+]
 
 
 class OneWeight(nn.Module):
@@ -34,14 +39,14 @@ class OneWeight(nn.Module):
         return self.weight.item(), self.bias.item()
 
 
-@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: config.kind)
 def test_every_parameter_is_in_exactly_one_group(config: OptimizerConfig) -> None:
     network = build_network(SMALL_NETWORKS[0], 3)
     grouped = [id(p) for group in build_optimizer(config, network).param_groups for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in network.parameters())
 
 
-@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: config.kind)
 def test_norms_and_biases_do_not_decay_and_convolutions_do(config: OptimizerConfig) -> None:
     network = build_network(SMALL_NETWORKS[0], 3)
     optimizer = build_optimizer(config, network)
@@ -52,7 +57,7 @@ def test_norms_and_biases_do_not_decay_and_convolutions_do(config: OptimizerConf
             assert decay[id(parameter)] == (0.5 if is_kernel else 0.0)
 
 
-@pytest.mark.parametrize("config", BOTH, ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: config.kind)
 def test_weight_decay_really_shrinks_a_weight_without_gradient(config: OptimizerConfig) -> None:
     module = OneWeight()
     weight, bias = module.take_steps(build_optimizer(config, module), [0.0])
@@ -82,6 +87,25 @@ def test_adamw_steps_equal_a_hand_computation() -> None:
         move = rate * (mean / (1 - first**step)) / (math.sqrt(square / (1 - second**step)) + 1e-8)
         weight, bias = weight * (1 - rate * decay) - move, bias - move
     assert module.take_steps(optimizer, [1.0, -0.5, 0.25]) == pytest.approx((weight, bias), rel=1e-6)
+
+
+def test_adam_steps_equal_a_hand_computation_in_which_the_decay_is_part_of_the_gradient() -> None:
+    module, rate, decay, first, second = OneWeight(), 0.01, 0.1, 0.9, 0.99
+    optimizer = build_optimizer(AdamConfig(learning_rate=rate, weight_decay=decay, betas=(first, second)), module)
+    weight, mean, square = 2.0, 0.0, 0.0
+    for step, given in enumerate((1.0, -0.5, 0.25), start=1):
+        gradient = given + decay * weight
+        mean = first * mean + (1 - first) * gradient
+        square = second * square + (1 - second) * gradient**2
+        weight -= rate * (mean / (1 - first**step)) / (math.sqrt(square / (1 - second**step)) + 1e-8)
+    assert module.take_steps(optimizer, [1.0, -0.5, 0.25])[0] == pytest.approx(weight, rel=1e-6)
+
+
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: config.kind)
+def test_weight_decay_reaches_the_weights_though_the_loss_is_flat(config: OptimizerConfig) -> None:
+    weight, bias = (module := OneWeight()).take_steps(build_optimizer(config, module), [0.0])
+    assert weight < 2.0
+    assert bias == 2.0
 
 
 def test_nesterov_looks_one_step_ahead_where_asked() -> None:
@@ -115,8 +139,10 @@ def test_the_description_is_read_from_the_live_object_and_not_from_the_config() 
     assert describe_optimizer(optimizer).endswith("1 without, 1 with weight decay 7")
 
 
-@pytest.mark.parametrize("kind", [SGDConfig, AdamWConfig])
-def test_the_head_learns_at_its_own_rate_and_its_biases_at_another(kind: type[SGDConfig] | type[AdamWConfig]) -> None:
+@pytest.mark.parametrize("kind", [SGDConfig, AdamConfig, AdamWConfig])
+def test_the_head_learns_at_its_own_rate_and_its_biases_at_another(
+    kind: type[SGDConfig] | type[AdamConfig] | type[AdamWConfig],
+) -> None:
     config = kind(learning_rate=0.1, weight_decay=0.5, head_multiplier=10, bias_multiplier=2)
     network = build_network(SMALL_NETWORKS[0], 3)
     groups = build_optimizer(config, network).param_groups
@@ -136,8 +162,10 @@ def test_the_description_names_every_learning_rate() -> None:
     assert "learning rate 1: " in said
 
 
-@pytest.mark.parametrize("kind", [SGDConfig, AdamWConfig])
-def test_multipliers_step_as_two_optimizers_made_by_hand(kind: type[SGDConfig] | type[AdamWConfig]) -> None:
+@pytest.mark.parametrize("kind", [SGDConfig, AdamConfig, AdamWConfig])
+def test_multipliers_step_as_two_optimizers_made_by_hand(
+    kind: type[SGDConfig] | type[AdamConfig] | type[AdamWConfig],
+) -> None:
     config = kind(learning_rate=0.01, weight_decay=0.1, head_multiplier=10)
     ours, theirs = (seeded_network() for _ in range(2))
     backbone = {id(parameter) for parameter in theirs.backbone.parameters()}
@@ -167,4 +195,6 @@ def made_by_hand(config: OptimizerConfig, parameters: list[nn.Parameter], factor
     ]
     if isinstance(config, SGDConfig):
         return torch.optim.SGD(groups, lr=factor * config.learning_rate, momentum=config.momentum)
+    if isinstance(config, AdamConfig):
+        return torch.optim.Adam(groups, lr=factor * config.learning_rate, betas=config.betas)
     return torch.optim.AdamW(groups, lr=factor * config.learning_rate, betas=config.betas)

@@ -46,7 +46,9 @@ def test_overrides_change_what_they_name_and_nothing_else(tmp_path: Path) -> Non
         ("augmentation.blur_sigm=[1, 2]", ["did you mean `blur_sigma`?"]),
         ("network.backbone.kind=mobilenet_v4", ["mobilenet_v"]),
         ("network.kind=deeplab_v3pluss", ["deeplab_v3plus"]),
-        ("optimizer.kind=adam", ["adamw"]),
+        ("optimizer.kind=adamv", ["adamw"]),
+        ("loss.kind=focall", ["focal"]),
+        ("schedule.kind=cosin", ["cosine"]),
         ("data.kind=cam_vid", ["camvid"]),
     ],
 )

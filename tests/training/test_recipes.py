@@ -85,8 +85,9 @@ def test_a_frozen_backbone_stays_as_it_is_to_the_bit(tmp_path: Path) -> None:
     path = next(path for path in RECIPES if path.stem == "folder_v3plus_mobilenet_v2")
     recipe = read_recipe(path, [*SMALL, "training.freeze_backbone=true"])
     run = begin(recipe, tmp_path / "before", resume=False, overwrite=False, progress=Silent())
-    before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in run.learner.network.state_dict().items()}
     train(recipe, tmp_path / "run")
-    after = begin(recipe, tmp_path / "run", resume=True, overwrite=False, progress=Silent()).network.state_dict()
+    resumed = begin(recipe, tmp_path / "run", resume=True, overwrite=False, progress=Silent())
+    after = resumed.learner.network.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"context", "decoder", "classifier"}

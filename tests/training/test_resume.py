@@ -64,6 +64,11 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def assert_same_run(ours: Path, theirs: Path) -> None:
+    assert_same_tensors(tensors_of(ours), tensors_of(theirs))
+    assert rows_of(ours) == rows_of(theirs)
+
+
 def interrupted_at(steps: list[int], recipe: Recipe, folder: Path) -> TrainingResult:
     for number, step in enumerate(steps):
         result = train(recipe, folder, resume=number > 0, progress=SignalAfter(step))
@@ -107,6 +112,48 @@ def test_a_run_of_several_rates_in_steps_on_a_frozen_backbone_resumes_exactly(tm
     assert interrupted_at([2, 4], recipe, tmp_path / "parts").finished
     assert_same_tensors(tensors_of(tmp_path / "parts"), tensors_of(tmp_path / "whole"))
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
+
+
+ALL_CHOICES: dict[str, Any] = {
+    "loss": {
+        "kind": "sum",
+        "terms": [
+            {"loss": {"kind": "focal", "class_weights": "balanced"}},
+            {"weight": 0.5, "loss": {"kind": "lovasz"}},
+            {"weight": 0.1, "loss": {"kind": "ohem", "probability": 0.7}},
+        ],
+    },
+    "optimizer": {"kind": "sgd", "learning_rate": 0.01, "nesterov": True, "head_multiplier": 10},
+    "schedule": {"kind": "plateau", "patience": 0, "factor": 0.5, "warmup_steps": 3},
+    "network": {"dropout": 0.5},
+    "training": {
+        "steps": None,
+        "epochs": 4,
+        "fraction": 0.8,
+        "accumulation": 2,
+        "batch_size": 1,
+        "validate_every": 1,
+        "average_decay": 0.8,
+        "precision": "float16",
+        "best_by": "mean_dice",
+        "keep_every": 3,
+    },
+}
+
+
+def test_a_run_with_every_choice_at_once_resumes_exactly(tmp_path: Path) -> None:
+    recipe = small_recipe(**ALL_CHOICES)
+    whole = train(recipe, tmp_path / "whole")
+    assert (whole.finished, whole.steps) == (True, 8)
+    assert whole.state.cuts > 0
+    parts = interrupted_at([1, 2, 5], recipe, tmp_path / "parts")
+    assert parts.finished
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    for step in (3, 6):
+        kept = [load(result.folder.kept(step)).network.state_dict() for result in (parts, whole)]
+        assert_same_tensors(*kept)
+    ours, theirs = (vars(result.state) for result in (parts, whole))
+    assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
 @pytest.mark.parametrize(

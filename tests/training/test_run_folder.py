@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from atrous.errors import AtrousError, ConfigError, OutputError
 from atrous.training.run_folder import RunFolder
@@ -122,3 +123,12 @@ def test_a_file_is_no_folder_for_a_run(resume: bool, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=str(file)):
         train(small_recipe(), file, resume=resume)
     assert file.read_text() == "mine"
+
+
+def test_a_run_from_before_a_choice_was_added_goes_on_with_its_default(tmp_path: Path) -> None:
+    recipe = small_recipe(training={"steps": 2})
+    folder = train(recipe, tmp_path).folder
+    content = yaml.safe_load(folder.recipe.read_text())
+    del content["loss"], content["training"]["best_by"]
+    folder.recipe.write_text(yaml.safe_dump(content))
+    assert train(recipe, tmp_path, resume=True).finished

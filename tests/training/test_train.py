@@ -118,12 +118,12 @@ def test_weights_that_are_no_numbers_never_replace_a_good_save(tmp_path: Path, m
 
     original, calls = step.update, 0
 
-    def update(network: Any, *rest: Any) -> float:
+    def update(learner: Any, *rest: Any) -> float:
         nonlocal calls
         calls += 1
-        loss = original(network, *rest)
+        loss = original(learner, *rest)
         if calls == 4:  # one step too large: the loss is still finite
-            next(network.parameters()).data.fill_(float("inf"))
+            next(learner.network.parameters()).data.fill_(float("inf"))
         return loss
 
     monkeypatch.setattr("atrous.training.train.update", update)

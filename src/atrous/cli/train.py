@@ -34,6 +34,7 @@ def train(
     from atrous.progress import duration, terminal_progress
     from atrous.training.recipe import read_recipe
     from atrous.training.run_page import write_run_page
+    from atrous.training.selection import describe_score
     from atrous.training.train import train as run_training
 
     progress = terminal_progress(quiet=quiet)
@@ -43,10 +44,11 @@ def train(
     state = result.state
     if result.finished:
         write_run_page(result.folder, settings)
-        progress.say(f"Done in {duration(state.seconds)} of training: mIoU {state.best_score:.1%} on val.")
+        score = f"{describe_score(settings.training)} {state.best_score:.1%} on val"
+        progress.say(f"Done in {duration(state.seconds)} of training: {score}.")
         progress.say(f"Look at {result.folder.page}")
         progress.say(f"Next: {program()} predict {result.folder.best} YOUR_PHOTO.jpg")
     else:
         words = [program(), "train", str(result.folder.recipe), "--output", str(folder), "--resume"]
-        progress.say(f"Stopped at step {state.step} of {settings.training.steps}; {result.folder.last} is usable.")
+        progress.say(f"Stopped at step {state.step} of {result.steps}; {result.folder.last} is usable.")
         progress.say(f"Go on with: {shlex.join(words)}")

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from atrous.files import cannot_write, write_text
 from atrous.training.run_folder import RunFolder
+from atrous.training.trackers import Trackers
 
 Row = dict[str, Any]
 
@@ -23,32 +25,36 @@ COLUMNS = (
     "images_per_second",
     "seconds",
     "val_mean_iou",
+    "val_mean_dice",
     "val_pixel_accuracy",
+    "val_mean_accuracy",
+    "val_frequency_weighted_iou",
 )
 
 
 class RunLog:
     """The logs of one run; rows are flushed at once, so that a killed run has them all."""
 
-    def __init__(self, folder: RunFolder, step: int = 0, validated: int = -1) -> None:
+    def __init__(self, folder: RunFolder, step: int = 0, validated: int = -1, trackers: Trackers | None = None) -> None:
         """Open the logs and take out the rows of work that a killed run did after its last save.
 
         Args:
             folder: The run's.
             step: How many steps were saved.
             validated: The last step whose validation was saved.
+            trackers: Who else gets every row.
 
         Raises:
             OutputError: If they cannot be written.
         """
-        self._folder = folder
+        self._folder, self._trackers = folder, trackers
         kept = [row for row in read_log(folder.jsonl) if row["step"] <= (validated if _is_validation(row) else step)]
         write_text(folder.jsonl, "".join(json.dumps(row) + "\n" for row in kept))
         write_text(folder.csv, _csv_text(kept))
         try:
             self._jsonl = folder.jsonl.open("a", encoding="utf-8", buffering=1)
             self._csv = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
-            self._events = SummaryWriter(str(folder.events), purge_step=step + 1)
+            self.events = SummaryWriter(str(folder.events), purge_step=step + 1)
         except OSError as error:
             raise cannot_write(folder.path, error) from error
 
@@ -59,12 +65,24 @@ class RunLog:
             OutputError: If the disk is full.
         """
         row = {name: _rounded(value) for name, value in values.items()}
-        try:
+        with self.writing():
             self._jsonl.write(json.dumps(row) + "\n")
             self._csv.write(_csv_text([row], header=False))
             for name, value in row.items():
                 if name not in ("step", "epoch", "seconds"):
-                    self._events.add_scalar(name, value, int(values["step"]))
+                    self.events.add_scalar(name, value, int(values["step"]))
+        if self._trackers is not None:
+            self._trackers.log(row)
+
+    @contextmanager
+    def writing(self) -> Iterator[SummaryWriter]:
+        """Write to the events of TensorBoard in this block.
+
+        Raises:
+            OutputError: If the disk is full.
+        """
+        try:
+            yield self.events
         except OSError as error:
             raise cannot_write(self._folder.path, error) from error
 
@@ -72,11 +90,8 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            with closing(self._jsonl), closing(self._csv), closing(self._events):
-                pass
-        except OSError as error:
-            raise cannot_write(self._folder.path, error) from error
+        with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
+            pass
 
 
 def read_log(path: Path) -> list[Row]:

@@ -33,6 +33,15 @@ class SGDConfig(_Multipliers):
     weight_decay: Decay = 1e-4
 
 
+class AdamConfig(_Multipliers):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980); the weight decay is added to the gradient."""
+
+    kind: Literal["adam"] = "adam"
+    learning_rate: Rate = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: Decay = 0.0
+
+
 class AdamWConfig(_Multipliers):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
 
@@ -42,7 +51,7 @@ class AdamWConfig(_Multipliers):
     weight_decay: Decay = 0.01
 
 
-OptimizerConfig = Annotated[SGDConfig | AdamWConfig, Field(discriminator="kind")]
+OptimizerConfig = Annotated[SGDConfig | AdamConfig | AdamWConfig, Field(discriminator="kind")]
 
 
 def build_optimizer(config: OptimizerConfig, network: nn.Module) -> torch.optim.Optimizer:
@@ -65,6 +74,8 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module) -> torch.optim.
     match config:
         case SGDConfig():
             return torch.optim.SGD(listed, lr=rate, momentum=config.momentum, nesterov=config.nesterov)
+        case AdamConfig():
+            return torch.optim.Adam(listed, lr=rate, betas=config.betas)
         case AdamWConfig():
             return torch.optim.AdamW(listed, lr=rate, betas=config.betas)
         case _:

@@ -1,42 +1,68 @@
 """A recipe: all that a training depends on, as one complete YAML file."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from atrous.config import Config, override, parse, read_yaml
 from atrous.data import DataConfig
 from atrous.data.augmentation import AugmentationConfig
-from atrous.inference.device import Precision
 from atrous.networks import NetworkConfig
+from atrous.training.losses import CrossEntropyConfig, LossConfig
 from atrous.training.optimizer import OptimizerConfig
 from atrous.training.schedule import PolyConfig, ScheduleConfig
+from atrous.training.trackers import TrackerName
 from atrous.weights.finding import find_model
 from atrous.weights.starting import network_of
 
+Metric = Literal["mean_iou", "mean_dice", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"]
+TrainingPrecision = Literal["float32", "bfloat16", "float16"]
 Count = Annotated[int, Field(ge=1)]
 
 
 class TrainingConfig(Config):
     """How long, in which batches, and in which arithmetic."""
 
-    steps: Count
+    steps: Count | None = None
     """Updates of the weights."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """How often each picture is seen, in place of `steps`."""
     batch_size: Count
     """Pictures that pass the network together."""
     accumulation: Count = 1
     """Batches whose gradients make one update."""
     validate_every: Count | None = None
     """Steps between two validations, each of which saves the run; by default a tenth of all steps."""
+    best_by: Metric = "mean_iou"
+    """The score on val by which the best checkpoint is chosen."""
+    best_class: str | None = None
+    """The class whose IoU is that score instead."""
+    stop_after: Count | None = None
+    """Validations in a row without a better score that end the training early."""
     log_every: Count = 10
     """Steps between two lines of the log."""
+    shown_pictures: Annotated[int, Field(ge=0, le=100)] = 3
+    """Pictures of val that TensorBoard shows after each validation, with truth, prediction and errors."""
+    show_graph: bool = False
+    """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
+    trackers: tuple[TrackerName, ...] = ()
+    """Who else gets every row of the log: wandb, mlflow, if they are installed."""
+    keep_every: Count | None = None
+    """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the training pictures that is used, drawn by the seed; a smaller one becomes part of the name."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
-    precision: Precision | Literal["auto"] = "auto"
-    """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32."""
+    precision: Literal["auto", TrainingPrecision] = "auto"
+    """Arithmetic of forward and backward; auto: bfloat16 where the device gains from it. Weights stay float32. The loss
+    is scaled for float16, so that its gradients do not vanish: for GPUs without bfloat16."""
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What stays of the moving average of the weights at each step, such as 0.999; the average is what is validated
+    and saved. Without it there is none."""
     channels_last: bool | Literal["auto"] = "auto"
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
@@ -54,15 +80,29 @@ class TrainingConfig(Config):
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
 
+    @model_validator(mode="after")
+    def _either_steps_or_epochs(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            given = "neither `steps` nor `epochs` is given" if self.steps is None else "`steps` and `epochs` are given"
+            raise ValueError(f"{given}: give one of them, and where a recipe has the other, write null there")
+        return self
+
+    def steps_for(self, pictures: int) -> int:
+        """Updates of the weights for so many training pictures; the last epoch is rounded up to whole steps."""
+        if self.steps is not None:
+            return self.steps
+        return math.ceil((self.epochs or 0) * pictures / (self.batch_size * self.accumulation))
+
 
 class Recipe(Config):
-    """Network, data, augmentation, optimizer, schedule and training, each with its own choices."""
+    """Network, data, augmentation, loss, optimizer, schedule and training, each with its own choices."""
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
     """What the run and its checkpoints are called."""
     network: NetworkConfig
     data: DataConfig
     augmentation: AugmentationConfig
+    loss: LossConfig = CrossEntropyConfig()
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = PolyConfig()
     training: TrainingConfig

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.amp import GradScaler
 
 import atrous
 from atrous.data import open_split
 from atrous.data.cache import CachedDataset
+from atrous.data.fraction import DrawnSamples
 from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
@@ -18,11 +20,16 @@ from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze
 from atrous.progress import Progress
+from atrous.training.averaging import begin_average
+from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
+from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
-from atrous.training.state import RunState, load_state, save_state
+from atrous.training.selection import require_known_class
+from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
+from atrous.training.trackers import require_installed
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.finding import find_model
 from atrous.weights.starting import calibrate_norms, start_from
@@ -39,11 +46,16 @@ class Run:
     folder: RunFolder
     train_split: SegmentationDataset
     val_split: SegmentationDataset
-    network: SegmentationNetwork
-    optimizer: torch.optim.Optimizer
+    learner: Learner
+    loss: Loss
     arithmetic: Arithmetic
     state: RunState
     progress: Progress
+
+    @property
+    def steps(self) -> int:
+        """How many updates the training has, if it does not stop early."""
+        return self.recipe.training.steps_for(len(self.train_split))
 
     @property
     def pictures_per_step(self) -> int:
@@ -58,8 +70,14 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether all steps are made; the last validation may still be due."""
-        return self.state.step == self.recipe.training.steps
+        """Whether all steps are made, or no better score is hoped for; the last validation may still be due."""
+        return self.state.step == self.steps or self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether so many validations brought no better score that the training ends."""
+        patience = self.recipe.training.stop_after
+        return patience is not None and self.state.unimproved >= patience
 
 
 def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progress: Progress) -> Run:
@@ -68,6 +86,7 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     Raises:
         AtrousError: If data, recipe or folder cannot be used.
     """
+    require_installed(recipe.training.trackers)
     folder = RunFolder(output)
     folder.require_usable(recipe, resume=resume, overwrite=overwrite)
     train_split, val_split = open_data(recipe, progress)
@@ -78,18 +97,28 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
-    optimizer = build_optimizer(recipe.optimizer, network)
-    if resume:
-        state = load_state(folder.state, network, optimizer)
-        folder.go_on()
-    else:
-        state = RunState()
-        folder.begin(recipe)
-    run = Run(recipe, folder, train_split, val_split, network, optimizer, arithmetic, state, progress)
+    learner = begin_learner(network, recipe, arithmetic)
+    state = load_state(folder.state, learner) if resume else RunState()
+    if needs_pixel_counts(recipe.loss) and not state.class_pixels:
+        state.class_pixels = [*map(list, count_class_pixels(train_split, progress))]
+    pixels = ClassPixels(*state.class_pixels) if state.class_pixels else NOT_COUNTED
+    loss = build_loss(recipe.loss, train_split.labels, pixels, arithmetic.device)
+    folder.go_on() if resume else folder.begin(recipe)
+    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress)
     describe(run)
     if start is not None:
         progress.say(start)
     return run
+
+
+def begin_learner(network: SegmentationNetwork, recipe: Recipe, arithmetic: Arithmetic) -> Learner:
+    """Put all together that the steps change."""
+    return Learner(
+        network,
+        build_optimizer(recipe.optimizer, network),
+        GradScaler(arithmetic.device.type, enabled=arithmetic.precision == "float16"),
+        None if recipe.training.average_decay is None else begin_average(network),
+    )
 
 
 def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: SegmentationDataset) -> str | None:
@@ -113,10 +142,14 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Open the splits train and val, and read all of their files once if the recipe says so."""
     plan = recipe.training
+    splits: tuple[SegmentationDataset, SegmentationDataset]
     splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    if plan.fraction < 1:
+        splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
         splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
+    require_known_class(plan, splits[0].labels)
     if plan.check_first:
         for split in splits:
             check_samples(split, progress)
@@ -130,9 +163,22 @@ def save(run: Run) -> None:
         TrainingError: If the weights are no numbers; the older save stays then.
         OutputError: If the place cannot be written.
     """
-    require_finite_weights(run.network, run.state, run.folder)
-    save_checkpoint(run.folder.last, run.network, checkpoint_info(run))
-    save_state(run.folder.state, run.state, run.network, run.optimizer)
+    require_finite_weights(run.learner.network, run.state, run.folder)
+    save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
+    save_state(run.folder.state, run.state, run.learner)
+
+
+def keep(run: Run) -> None:
+    """Write a checkpoint that stays, if one of this step was asked for.
+
+    Raises:
+        TrainingError: If the weights are no numbers.
+        OutputError: If the place cannot be written.
+    """
+    every, step = run.recipe.training.keep_every, run.state.step
+    if every is not None and step % every == 0:
+        require_finite_weights(run.learner.network, run.state, run.folder)
+        save_checkpoint(run.folder.kept(step), run.learner.answering, checkpoint_info(run))
 
 
 def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> CheckpointInfo:
@@ -141,7 +187,7 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
     if report is not None:
         scores = {"protocol": report.protocol.model_dump(), **report.scores.model_dump(exclude={"classes"})}
     return CheckpointInfo(
-        name=run.recipe.name,
+        name=name_of(run.recipe),
         network=run.recipe.network,
         labels=run.train_split.labels,
         recipe=run.recipe.model_dump(mode="json"),
@@ -149,22 +195,36 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
         provenance={
             "trained_with": f"atrous {atrous.__version__}, torch {torch.__version__}",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "loss": describe_loss(run.loss, run.train_split.labels).removeprefix("Loss: "),
             "step": run.state.step,
             "seconds": round(run.state.seconds, 1),
+            **({"average_decay": decay} if (decay := run.recipe.training.average_decay) else {}),
         },
     )
+
+
+def name_of(recipe: Recipe) -> str:
+    """What checkpoints and reports are called; a training on less than all pictures says so in its name."""
+    fraction = recipe.training.fraction
+    return recipe.name if fraction == 1 else f"{recipe.name}_on_{100 * fraction:g}_percent_of_train"
 
 
 def describe(run: Run) -> None:
     """Say what is about to happen, read from the live objects and not from the recipe."""
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
-    parameters = sum(parameter.numel() for parameter in run.network.parameters())
+    parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
     layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
     loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
-    say(f"{run.train_split.title}: {len(run.train_split)} pictures to train, {len(run.val_split)} to validate")
+    fraction = run.recipe.training.fraction
+    share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
+    pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
+    say(f"{run.train_split.title}: {pictures}")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
-    say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.network.output_stride}")
+    say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.learner.network.output_stride}")
     for sentence in deviations(run.recipe.network):
         say(f"Unlike the paper: {sentence}")
-    say(describe_optimizer(run.optimizer))
+    say(describe_loss(run.loss, labels))
+    say(describe_optimizer(run.learner.optimizer))
+    if run.recipe.training.average_decay is not None:
+        say(f"Validated and saved: the moving average of the weights, decay {run.recipe.training.average_decay:g}")
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

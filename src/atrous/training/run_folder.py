@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from atrous.config import read_yaml
 from atrous.errors import ConfigError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
-from atrous.training.recipe import Recipe, recipe_text
+from atrous.training.recipe import Recipe, read_recipe, recipe_text
 
 
 class RunFolder:
@@ -19,11 +18,16 @@ class RunFolder:
         self.best = path / "best.safetensors"
         self.last = path / "last.safetensors"
         self.state = path / "state" / "state.safetensors"
+        self.trackers = path / "state" / "trackers.json"
         self.report = path / "report.json"
         self.page = path / "report.html"
         self.jsonl = path / "log.jsonl"
         self.csv = path / "log.csv"
         self.events = path / "events"
+
+    def kept(self, step: int) -> Path:
+        """The place of a checkpoint that stays."""
+        return self.path / "checkpoints" / f"step_{step:08}.safetensors"
 
     def require_usable(self, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder in which this run must not begin or cannot go on; nothing is written.
@@ -69,7 +73,9 @@ class RunFolder:
         if not self.state.exists() or not self.recipe.exists():
             way_out = "start it anew with --overwrite" if self.holds_run() else "leave out --resume to start one"
             raise OutputError(f"{self.path} holds no run that can be continued: {way_out}.")
-        differences = _differences(read_yaml(self.recipe), recipe.model_dump(mode="json"), "")
+        # Read as a recipe, for it may be older than a choice that has been added since, whose default it then has.
+        stored = read_recipe(self.recipe)
+        differences = _differences(stored.model_dump(mode="json"), recipe.model_dump(mode="json"), "")
         if differences:
             raise ConfigError(
                 f"The recipe is not the one that {self.path} was started with ({'; '.join(differences[:3])}): "
@@ -84,12 +90,14 @@ class RunFolder:
             raise cannot_write(self.path, error) from error
 
     def _results(self) -> list[Path]:
-        files = [self.best, self.last, self.state, self.report, self.page, self.jsonl, self.csv]
-        return [*files, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
+        files = [self.best, self.last, self.state, self.trackers, self.report, self.page, self.jsonl, self.csv]
+        kept = self.path.glob("checkpoints/step_????????.safetensors")
+        return [*files, *kept, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
 
     def _leftovers(self) -> list[Path]:
         """What `replacing` was writing when the run was killed."""
-        return [*self.path.glob(f".{'?' * 16}.part"), *self.state.parent.glob(f".{'?' * 16}.part")]
+        folders = (self.path, self.state.parent, self.kept(0).parent)
+        return [file for folder in folders for file in folder.glob(f".{'?' * 16}.part")]
 
 
 def _differences(stored: object, given: object, place: str) -> list[str]:

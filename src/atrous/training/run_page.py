@@ -10,6 +10,7 @@ from atrous.evaluation.report_page import write_report_page
 from atrous.inference.predictor import load
 from atrous.training.logs import read_log
 from atrous.training.recipe import Recipe
+from atrous.training.run import name_of
 from atrous.training.run_folder import RunFolder
 
 EXAMPLES = 8
@@ -25,7 +26,7 @@ def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
     write_report_page(
         folder.page,
         read_report(folder.report),
-        title=recipe.name,
+        title=name_of(recipe),
         examples=examples,
         curves=training_curves(folder),
         next_steps=next_steps(folder),

@@ -2,16 +2,21 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.amp import GradScaler
 
 from atrous.errors import CheckpointError
+from atrous.networks import SegmentationNetwork
 from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
 
 FORMAT = "atrous-state-1"
+UNSCALED = GradScaler("cpu", enabled=False)
+"""Changes nothing, for all arithmetic but float16."""
 
 
 @dataclass
@@ -23,11 +28,19 @@ class RunState:
     validated: int = -1
     """The step of the last validation."""
     best_score: float = -1.0
-    """The best mean IoU on the validation split, 0..1."""
+    """The best score on the validation split, 0..1; which one, the recipe says."""
     best_step: int = -1
+    unimproved: int = 0
+    """Validations since the best one."""
+    waited: int = 0
+    """Validations since the best one, or since the rate was cut after it."""
+    cuts: int = 0
+    """How often the learning rate was cut on a plateau."""
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
+    class_pixels: list[list[int]] = field(default_factory=list)
+    """How often each class occurs in training (`ClassPixels`), where the loss weighs classes by that."""
 
     def count(self, loss: float, seconds: float, smoothing: float) -> None:
         """Count one update with its loss and its time."""
@@ -36,22 +49,58 @@ class RunState:
         older = loss if math.isnan(self.smoothed_loss) else self.smoothed_loss
         self.smoothed_loss = smoothing * older + (1 - smoothing) * loss
 
+    def judge(self, score: float) -> bool:
+        """Note the score of the present weights; whether it is the best so far."""
+        self.validated = self.step
+        better = score > self.best_score
+        if better:
+            self.best_score, self.best_step = score, self.step
+        self.unimproved = 0 if better else self.unimproved + 1
+        self.waited = 0 if better else self.waited + 1
+        return better
 
-def save_state(path: Path, state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def cut_after(self, patience: int) -> bool:
+        """Count a cut of the learning rate if more validations than `patience` brought nothing; whether they did."""
+        if self.waited <= patience:
+            return False
+        self.waited, self.cuts = 0, self.cuts + 1
+        return True
+
+
+class Learner(NamedTuple):
+    """What a step changes."""
+
+    network: SegmentationNetwork
+    optimizer: torch.optim.Optimizer
+    scaler: GradScaler = UNSCALED
+    """Keeps the gradients of float16 from vanishing."""
+    average: SegmentationNetwork | None = None
+    """The moving average of the network, where there is one."""
+
+    @property
+    def answering(self) -> SegmentationNetwork:
+        """The network that is validated and saved: the average, where there is one."""
+        return self.network if self.average is None else self.average
+
+
+def save_state(path: Path, state: RunState, learner: Learner) -> None:
     """Write the state as one file, whole or not at all.
 
     Raises:
         OutputError: If the place cannot be written.
     """
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= _optimizer_tensors(optimizer)
+    tensors = {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
+    tensors |= _optimizer_tensors(learner.optimizer)
+    tensors |= {f"scaler.{name}": torch.tensor(value) for name, value in learner.scaler.state_dict().items()}
+    if learner.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in learner.average.state_dict().items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     save_tensors(path, tensors, json.dumps({"format": FORMAT, **asdict(state)}))
 
 
-def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
+def load_state(path: Path, learner: Learner) -> RunState:
     """Put network, optimizer and chance back to where they were, and say how far that was.
 
     Raises:
@@ -61,10 +110,11 @@ def load_state(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer)
     state = _described(text, path)
     if "random.cpu" not in tensors:
         raise _not_ours(path)
-    weights = _below("network.", tensors)
-    require_same_tensors(network.state_dict(), weights, path)
-    network.load_state_dict(weights)
-    _load_optimizer(optimizer, _below("optimizer.", tensors), path)
+    _load_network(learner.network, _below("network.", tensors), path)
+    _load_optimizer(learner.optimizer, _below("optimizer.", tensors), path)
+    _load_scaler(learner.scaler, _below("scaler.", tensors), path)
+    if learner.average is not None:
+        _load_network(learner.average, _below("average.", tensors), path)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
@@ -85,6 +135,18 @@ def _not_ours(path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} is no state of a run that this version can continue: start the run again with --overwrite."
     )
+
+
+def _load_network(network: SegmentationNetwork, weights: dict[str, Tensor], path: Path) -> None:
+    require_same_tensors(network.state_dict(), weights, path)
+    network.load_state_dict(weights)
+
+
+def _load_scaler(scaler: GradScaler, tensors: dict[str, Tensor], path: Path) -> None:
+    if tensors.keys() != scaler.state_dict().keys():
+        raise _not_ours(path)
+    if tensors:
+        scaler.load_state_dict({name: tensor.item() for name, tensor in tensors.items()})
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

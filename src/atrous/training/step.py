@@ -9,19 +9,19 @@ import torch
 
 from atrous.data.loading import Batch
 from atrous.errors import TrainingError
-from atrous.inference.device import DTYPES, Precision, best_device, gains_from_bfloat16
+from atrous.inference.device import best_device, gains_from_bfloat16
 from atrous.networks import SegmentationNetwork
-from atrous.training.losses import count_pixels, loss_sum
-from atrous.training.recipe import Recipe, TrainingConfig
+from atrous.training.losses import Loss
+from atrous.training.recipe import Recipe, TrainingConfig, TrainingPrecision
 from atrous.training.run_folder import RunFolder
-from atrous.training.state import RunState
+from atrous.training.state import Learner, RunState
 
 
 class Arithmetic(NamedTuple):
     """Where and how the network computes while it is trained."""
 
     device: torch.device
-    precision: Precision
+    precision: TrainingPrecision
     memory_format: torch.memory_format
 
 
@@ -35,27 +35,26 @@ def choose_arithmetic(plan: TrainingConfig) -> Arithmetic:
     return Arithmetic(device, precision, torch.channels_last if channels_last else torch.contiguous_format)
 
 
-def update(
-    network: SegmentationNetwork,
-    optimizer: torch.optim.Optimizer,
-    batches: Sequence[Batch],
-    ignore_index: int,
-    arithmetic: Arithmetic,
-) -> float:
-    """Make one step down the mean loss over all labelled pixels of the batches; return that loss."""
+def update(learner: Learner, batches: Sequence[Batch], loss: Loss, arithmetic: Arithmetic) -> float:
+    """Make one step down the loss of all batches together, as if they were one; return that loss.
+
+    Batch norm alone still sees each batch by itself.
+    """
+    network, optimizer, scaler, _ = learner
     device, precision, memory_format = arithmetic
-    pixels = max(1, sum(count_pixels(batch.mask, ignore_index) for batch in batches))
+    sizes = loss.sizes([batch.mask for batch in batches])
     total = 0.0
     optimizer.zero_grad(set_to_none=True)
     for image, mask in batches:
-        with torch.autocast(device.type, DTYPES[precision], enabled=precision != "float32"):
+        with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
             outputs = network.training_logits(
                 image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
             )
-        loss = loss_sum(outputs, mask.to(device, non_blocking=True), ignore_index) / pixels
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
-    optimizer.step()
+        share = loss.of(outputs, mask.to(device, non_blocking=True), sizes)
+        scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+        total += share.item()
+    scaler.step(optimizer)  # float16 leaves it out where a gradient has overflown, and scales less from then on
+    scaler.update()
     return total
 
 

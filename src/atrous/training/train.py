@@ -10,15 +10,18 @@ from typing import NamedTuple
 from atrous.data.loading import Batch, training_batches
 from atrous.errors import ImageError, MaskError
 from atrous.progress import Progress, Silent
+from atrous.training.averaging import follow
+from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
-from atrous.training.run import Run, begin, save
+from atrous.training.run import Run, begin, keep, name_of, save
 from atrous.training.run_folder import RunFolder
 from atrous.training.schedule import learning_rate_factor
 from atrous.training.state import RunState
 from atrous.training.step import memory_suffices, require_finite_loss, update
+from atrous.training.trackers import tracking
 from atrous.training.validation import keep_if_best, validate, validation_is_due
 
 SMOOTHING = 0.98
@@ -30,6 +33,8 @@ class TrainingResult(NamedTuple):
 
     folder: RunFolder
     state: RunState
+    steps: int
+    """How many the whole training has."""
     finished: bool
     """False if it was interrupted: --resume goes on from there."""
 
@@ -71,23 +76,30 @@ def train(
     with (
         closing(batches),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
-        RunLog(run.folder, state.step, state.validated) as log,
-        run.progress.task("Training", plan.steps, state.step) as task,
+        tracking(
+            plan.trackers, name_of(recipe), recipe.model_dump(mode="json"), run.folder.trackers, run.progress
+        ) as trackers,
+        RunLog(run.folder, state.step, state.validated, trackers) as log,
+        run.progress.task("Training", run.steps, state.step) as task,
     ):
+        if plan.show_graph and state.step == 0:
+            with log.writing() as events:
+                write_graph(events, run.learner.network, recipe.augmentation.crop)
         while not interrupt.requested:
             if validation_is_due(run):
                 save(run)  # before the validation, so that a kill during it loses no step
-                report = validate(run, interrupt)
-                if report is None:
+                validation = validate(run, interrupt)
+                if validation is None:
                     break
-                keep_if_best(run, report, log)
+                keep_if_best(run, validation, log)
                 save(run)
             if run.complete:
                 break
             task.advance(take_step(run, batches, log))
+            keep(run)
         else:
             save(run)
-    return TrainingResult(run.folder, state, finished=run.complete and state.validated == state.step)
+    return TrainingResult(run.folder, state, run.steps, finished=run.complete and state.validated == state.step)
 
 
 def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
@@ -99,17 +111,20 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     """
     state, plan = run.state, run.recipe.training
     started = time.monotonic()
-    rate = set_learning_rate(run.optimizer, learning_rate_factor(run.recipe.schedule, state.step, plan.steps))
+    factor = learning_rate_factor(run.recipe.schedule, state.step, run.steps, state.cuts)
+    rate = set_learning_rate(run.learner.optimizer, factor)
     try:
         taken = list(islice(batches, plan.accumulation))
     except (ImageError, MaskError):
         save(run)
         raise
     with memory_suffices(run.recipe):
-        loss = update(run.network, run.optimizer, taken, run.train_split.labels.ignore_index, run.arithmetic)
+        loss = update(run.learner, taken, run.loss, run.arithmetic)
     require_finite_loss(loss, state, run.folder)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)
+    if run.learner.average is not None and plan.average_decay is not None:
+        follow(run.learner.average, run.learner.network, plan.average_decay, state.step)
     speed = run.pictures_per_step / seconds
     if state.step % plan.log_every == 0 or run.complete:
         log.write(
@@ -121,4 +136,6 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
             images_per_second=speed,
             seconds=state.seconds,
         )
+        with log.writing() as events:
+            write_learning_rates(events, state.step, run.learner.optimizer)
     return f"loss {state.smoothed_loss:.3f} · rate {rate:.2g} · {speed:.1f} images/s"

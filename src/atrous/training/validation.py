@@ -1,40 +1,71 @@
 """Validation while a network is trained: the last checkpoint is scored as its users will run it."""
 
+from typing import NamedTuple, get_args
+
 from atrous.evaluation.evaluate import evaluate
+from atrous.evaluation.example_cards import Example
+from atrous.evaluation.examples import predict_examples
 from atrous.evaluation.report import EvaluationReport, write_report
 from atrous.inference.predictor import load
+from atrous.training.events import write_pictures
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
+from atrous.training.recipe import Metric
 from atrous.training.run import Run, checkpoint_info
+from atrous.training.schedule import PlateauConfig
+from atrous.training.selection import chosen_score, describe_score
 from atrous.weights.checkpoint import save_checkpoint
 
 
 def validation_is_due(run: Run) -> bool:
     """Whether the validation of this step is still to be made; step 0 has none."""
     state, plan = run.state, run.recipe.training
-    every = plan.validate_every or max(1, plan.steps // 10)
+    every = plan.validate_every or max(1, run.steps // 10)
     reached = state.step % every == 0 or run.complete
     return reached and state.step > 0 and state.validated < state.step
 
 
-def validate(run: Run, interrupt: Interrupt) -> EvaluationReport | None:
+class Validation(NamedTuple):
+    """What was found about the last checkpoint."""
+
+    report: EvaluationReport
+    examples: list[Example]
+    """Pictures to look at."""
+
+
+def validate(run: Run, interrupt: Interrupt) -> Validation | None:
     """Score the last checkpoint, which must have been saved; None if a signal broke it off."""
     if interrupt.requested:
         return None
     with interrupt.breaks_off():
-        return evaluate(load(run.folder.last), run.val_split, run.progress)
+        predictor = load(run.folder.last)
+        report = evaluate(predictor, run.val_split, run.progress)
+        return Validation(report, predict_examples(predictor, run.val_split, run.recipe.training.shown_pictures))
     return None
 
 
-def keep_if_best(run: Run, report: EvaluationReport, log: RunLog) -> None:
+def keep_if_best(run: Run, validation: Validation, log: RunLog) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
-    scores, state = report.scores, run.state
-    state.validated = state.step
-    better = scores.mean_iou > state.best_score
+    report, examples = validation
+    scores, state, say = report.scores, run.state, run.progress.say
+    score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
+    better = state.judge(score)
     if better:
-        state.best_score, state.best_step = scores.mean_iou, state.step
-        save_checkpoint(run.folder.best, run.network, checkpoint_info(run, report))
+        save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
         write_report(run.folder.report, report)
-    log.write(step=state.step, val_mean_iou=scores.mean_iou, val_pixel_accuracy=scores.pixel_accuracy)
+    log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
+    with log.writing() as events:
+        write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
-    run.progress.say(f"step {state.step}: {run.val_split.split} mIoU {scores.mean_iou:.1%} ({verdict})")
+    say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
+    draw_consequences(run, name)
+
+
+def draw_consequences(run: Run, name: str) -> None:
+    """Cut the learning rate, or say that the training ends, where the score `name` has not grown for too long."""
+    state, schedule = run.state, run.recipe.schedule
+    since = f"{state.unimproved} validations in a row brought no better {name}"
+    if isinstance(schedule, PlateauConfig) and state.cut_after(schedule.patience):
+        run.progress.say(f"The learning rate is cut to {schedule.factor**state.cuts:g} of the first: {since}.")
+    if run.stopped_early:
+        run.progress.say(f"Stopped at step {state.step}: {since}.")
