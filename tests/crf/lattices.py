@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.crf.filtering import Slice, slice_rows, vertex_values
+from atrous.crf.filtering import Slice, room_for, slice_rows, splat_and_blur
 from atrous.crf.lanes import lanes_of
 from atrous.crf.permutohedral import Lattice, permutohedral_lattice
 from atrous.crf.threads import Threads
@@ -12,7 +12,8 @@ ONE = Threads(1)
 
 
 def filtered(lattice: Lattice, rows: NDArray[np.float32], threads: Threads = ONE) -> NDArray[np.float32]:
-    values = vertex_values(lattice, rows, threads)
+    values = room_for(lattice, rows.shape[1])
+    splat_and_blur(lattice, rows, values, threads)
     result = np.empty_like(rows)
     slices = (Slice(np.float32(1), lattice.vertices, lattice.shares, values),)
     slice_rows(lanes_of(rows.shape[1]), slices, result, 0, len(rows))

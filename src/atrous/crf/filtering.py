@@ -30,21 +30,26 @@ class Slice(NamedTuple):
 def normalized(lattice: Lattice, threads: Threads) -> Lattice:
     """Scale a lattice so that its filter is K[i, j] / sqrt(sum(K[i]) sum(K[j])), where it was K[i, j]."""
     sums: Floats = np.ones((len(lattice.vertices), 4), np.float32)
-    slices = (Slice(np.float32(1), lattice.vertices, lattice.shares, vertex_values(lattice, sums, threads)),)
+    values = room_for(lattice, 4)
+    slices = (Slice(np.float32(1), lattice.vertices, lattice.shares, values),)
+    splat_and_blur(lattice, sums, values, threads)
     threads.spread(partial(slice_rows, lanes_of(4), slices, sums), len(sums))
     scale = 1 / np.sqrt(sums[:, 0] + np.float32(1e-20))
     return lattice._replace(shares=lattice.shares * scale[:, None], portions=lattice.portions * scale[lattice.points])
 
 
-def vertex_values(lattice: Lattice, rows: Floats, threads: Threads) -> Floats:
-    """Splat the rows of the points, float32 [N, W], onto the vertices and blur along every direction: [M, W]."""
+def room_for(lattice: Lattice, width: int) -> Floats:
+    """Memory for the rows of all vertices, float32 [M, W]."""
+    return np.empty((len(lattice.first) - 1, width), np.float32)
+
+
+def splat_and_blur(lattice: Lattice, rows: Floats, values: Floats, threads: Threads) -> None:
+    """Splat the rows of the points, float32 [N, W], onto the vertices, [M, W], and blur along every direction."""
     lanes = lanes_of(rows.shape[1])
-    values: Floats = np.empty((len(lattice.first) - 1, rows.shape[1]), np.float32)
     entries = (lattice.first, lattice.points, lattice.portions)
     threads.spread(partial(_splat, lanes, *entries, rows, values), len(values))
     for order, starts in lattice.lines:
         threads.spread(partial(_blur, lanes, order, starts, values), len(starts) - 1)
-    return values
 
 
 @njit(cache=True, nogil=True)

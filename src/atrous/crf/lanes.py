@@ -4,6 +4,8 @@ LLVM makes vector code of a loop over labels only where it can prove that no two
 labels than there are. These words leave it no choice. A row has 4, 8, 16, 24 or 32 numbers; its type is carried by
 `lanes`, a tuple with one entry for every four of them, so that each width is compiled for itself. In registers it is
 cut into pieces of 16 numbers or fewer, of which processors with narrower registers make several.
+
+numba's cache sees a change of the file with the loop, not of this one: delete `__pycache__` after changing it.
 """
 
 from collections.abc import Callable

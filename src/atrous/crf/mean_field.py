@@ -19,7 +19,7 @@ from atrous.crf.beliefs import (
     z_order,
 )
 from atrous.crf.config import DenseCRFConfig
-from atrous.crf.filtering import Slice, normalized, slice_rows, vertex_values
+from atrous.crf.filtering import Slice, normalized, room_for, slice_rows, splat_and_blur
 from atrous.crf.lanes import lanes_of
 from atrous.crf.permutohedral import Floats, Ints, Lattice, permutohedral_lattice
 from atrous.crf.threads import Threads, processors
@@ -39,6 +39,8 @@ class Field(NamedTuple):
     """What a step of inference needs and does not change."""
 
     kernels: Sequence[Kernel]
+    slices: tuple[Slice, ...]
+    """Of each kernel; their values are of one block after the other, in memory that is used again and again."""
     columns: Columns
     evidence: Floats
     """float32 [B, N, W]: logarithms of the probabilities."""
@@ -97,8 +99,10 @@ def refine_batch(
 
 def _field(flat: Floats, image: NDArray[np.uint8], order: Ints, config: DenseCRFConfig, threads: Threads) -> Field:
     columns = columns_of(flat, shared=config.compatibility is None)
+    kernels = pairwise_kernels(image, order, config, threads)
     return Field(
-        kernels=pairwise_kernels(image, order, config, threads),
+        kernels=kernels,
+        slices=tuple(_slice(kernel, columns.counts.shape[1]) for kernel in kernels),
         columns=columns,
         evidence=evidence_of(flat, columns, order, threads),
         penalties=penalties_of(config.compatibility, columns) if config.compatibility else None,
@@ -142,13 +146,14 @@ def _step(beliefs: Floats, field: Field, threads: Threads) -> None:
     """One round of algorithm 1: messages of all labels, compatibility transform, local update."""
     lanes = lanes_of(beliefs.shape[2])
     for rows in beliefs:
-        slices = tuple(_slice(kernel, rows, threads) for kernel in field.kernels)
-        if len(beliefs) == 1 and slices and field.penalties is None:
+        for kernel, slice_ in zip(field.kernels, field.slices, strict=True):
+            splat_and_blur(kernel.lattice, rows, slice_.values, threads)
+        if len(beliefs) == 1 and field.slices and field.penalties is None:
             counts = field.columns.counts
-            threads.spread(partial(slice_and_believe, lanes, slices, field.evidence, counts, beliefs), len(rows))
+            threads.spread(partial(slice_and_believe, lanes, field.slices, field.evidence, counts, beliefs), len(rows))
             return
-        if slices:
-            threads.spread(partial(slice_rows, lanes, slices, rows), len(rows))
+        if field.slices:
+            threads.spread(partial(slice_rows, lanes, field.slices, rows), len(rows))
         else:
             rows[:] = 0
     if field.penalties is not None:
@@ -156,9 +161,9 @@ def _step(beliefs: Floats, field: Field, threads: Threads) -> None:
     _believe(beliefs, field, threads)
 
 
-def _slice(kernel: Kernel, rows: Floats, threads: Threads) -> Slice:
-    values = vertex_values(kernel.lattice, rows, threads)
-    return Slice(np.float32(kernel.weight), kernel.lattice.vertices, kernel.lattice.shares, values)
+def _slice(kernel: Kernel, width: int) -> Slice:
+    lattice = kernel.lattice
+    return Slice(np.float32(kernel.weight), lattice.vertices, lattice.shares, room_for(lattice, width))
 
 
 def _believe(beliefs: Floats, field: Field, threads: Threads) -> None:
