@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-SECONDS = 300
+SECONDS = 800
 
 
 def in_processes(count: int, work: Callable[..., None], place: Path, *arguments: Any) -> None:

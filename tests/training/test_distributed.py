@@ -132,38 +132,29 @@ def recipe_of(data: Path, **changes: Any) -> Recipe:
     return small_recipe(data, **{**choices, **changes}, training=training)
 
 
-DIFFERENT_RUNS: dict[str, dict[str, Any]] = {
-    "synchronized": {},
-    "frozen": {
-        "network": {"dropout": 0.0, "batch_norm": {"frozen": True}},
-        "loss": {
-            "kind": "sum",
-            "terms": [{"loss": {"kind": "cross_entropy", "class_weights": "enet"}}, {"loss": {"kind": "dice"}}],
-        },
-        "training": {"accumulation": 2, "average_decay": 0.5},
+FROZEN: dict[str, Any] = {"dropout": 0.0, "batch_norm": {"frozen": True}}  # which sends no messages at every norm
+SYNCHRONIZED: dict[str, Any] = {}
+EVERYTHING: dict[str, Any] = {
+    "network": FROZEN,
+    "loss": {
+        "kind": "sum",
+        "terms": [{"loss": {"kind": "cross_entropy", "class_weights": "enet"}}, {"loss": {"kind": "dice"}}],
     },
+    "training": {"accumulation": 2, "average_decay": 0.5},
 }
 
 
-def _train_all(data: Path, place: Path) -> None:
-    for name, changes in DIFFERENT_RUNS.items():
-        train(recipe_of(data, **changes), place / name)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 3])
-def test_several_processes_train_as_one_to_rounding(count: int, tmp_path: Path) -> None:
-    data = data_with_unequal_ignored_pixels(tmp_path / "data")
-    _train_all(data, tmp_path / "one")
-    in_processes(count, _train_all, tmp_path / "meet", data, tmp_path / "several")
-    for name in DIFFERENT_RUNS:
-        theirs, ours = tensors_of(tmp_path / "one" / name), tensors_of(tmp_path / "several" / name)
-        torch.testing.assert_close(_learned(ours), _learned(theirs), rtol=1e-3, atol=2e-5)
-        curves = [
-            [row["loss"] for row in rows_of(tmp_path / run / name) if "loss" in row] for run in ("one", "several")
-        ]
-        assert curves[1] == pytest.approx(curves[0], rel=1e-4)
-        assert len(curves[0]) == STEPS
+@pytest.mark.parametrize(("count", "changes"), [(2, SYNCHRONIZED), (3, EVERYTHING)], ids=["two", "three"])
+def test_several_processes_train_as_one_to_rounding(count: int, changes: dict[str, Any], tmp_path: Path) -> None:
+    recipe = recipe_of(data_with_unequal_ignored_pixels(tmp_path / "data"), **changes)
+    train(recipe, tmp_path / "one")
+    in_processes(count, train, tmp_path / "meet", recipe, tmp_path / "several")
+    theirs, ours = tensors_of(tmp_path / "one"), tensors_of(tmp_path / "several")
+    torch.testing.assert_close(_learned(ours), _learned(theirs), rtol=1e-3, atol=2e-5)
+    curves = [[row["loss"] for row in rows_of(tmp_path / run) if "loss" in row] for run in ("one", "several")]
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    assert len(curves[0]) == STEPS
 
 
 def _learned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -187,7 +178,7 @@ def _take_one_step_with_norms_apart(data: Path, place: Path) -> None:
 
 
 def _resume(data: Path, place: Path) -> None:
-    recipe = recipe_of(data, network={"dropout": 0.5}, training={"validate_every": 2})
+    recipe = recipe_of(data, network={**FROZEN, "dropout": 0.5}, training={"validate_every": 2})
     number = dist.get_rank()
     train(recipe, place / "whole")
     # A signal that reaches one process alone stops all of them, after the same step.
@@ -209,7 +200,9 @@ def test_a_run_of_three_processes_resumes_exactly_and_goes_on_with_one(tmp_path:
     assert_same_tensors(ours, theirs)
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
     alone = train(
-        recipe_of(data, network={"dropout": 0.5}, training={"validate_every": 2}), tmp_path / "fewer", resume=True
+        recipe_of(data, network={**FROZEN, "dropout": 0.5}, training={"validate_every": 2}),
+        tmp_path / "fewer",
+        resume=True,
     )
     assert (alone.finished, alone.state.step) == (True, STEPS)
 
@@ -229,11 +222,10 @@ def _fail(data: Path, place: Path) -> None:
             Path(broken).rename(place / "kept.png")
             Path(broken).write_bytes(b"no picture")
         processes.gather(None)
-    fails(recipe_of(data), place / "run")  # one of the processes meets it in the middle of the training
+    fails(recipe_of(data, network=FROZEN), place / "run")  # one of the processes meets it in the middle of the training
     fails(recipe_of(data, training={"check_first": True}), place / "checked")
     fails(recipe_of(data, training={"batch_size": 1}), place / "few")
-    fails(recipe_of(data), place / "run", resume=number == 0)  # it ends only the main one by itself
-    assert [error.told for error in errors] == 4 * [number > 0]
+    assert [error.told for error in errors] == 3 * [number > 0]
     (place / f"errors{number}.json").write_text(json.dumps([f"{type(e).__name__}: {e}" for e in errors]))
 
 
