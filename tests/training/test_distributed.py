@@ -18,6 +18,7 @@ from atrous.data.loading import training_batches
 from atrous.data.share import Share
 from atrous.errors import AtrousError, ConfigError, ImageError, OutputError
 from atrous.inference.predictor import load
+from atrous.networks.layers import BatchNorm
 from atrous.progress import Silent
 from atrous.training.distributed import ALONE, joined
 from atrous.training.recipe import Recipe
@@ -165,7 +166,7 @@ def _take_one_step_with_norms_apart(data: Path, place: Path) -> None:
     recipe = recipe_of(data, network={"batch_norm": {"synchronized": False, "momentum": 0.25}})
     with joined() as processes:
         run = begin(recipe, place, resume=False, overwrite=False, progress=Silent(), processes=processes)
-        norm = run.learner.network.backbone.get_submodule("levels.0.0.norm")
+        norm = next(module for module in run.learner.network.modules() if isinstance(module, BatchNorm))
         seen: list[Tensor] = []
         norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
         batches = training_batches(run.train_split, recipe.augmentation, batch_size=5, seed=0, share=processes.share)
