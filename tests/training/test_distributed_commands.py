@@ -73,11 +73,12 @@ def test_sigterm_to_torchrun_saves_and_three_processes_then_score_as_one(recipe:
     assert np.array(alone.confusion).sum() == 5 * 31 * 40  # every pixel of every picture once; a border is ignored
 
 
-def test_a_mask_that_one_process_cannot_use_ends_all_with_one_sentence(recipe: Recipe, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("recipe")
+def test_a_mask_that_one_process_cannot_use_ends_all_with_one_sentence(tmp_path: Path) -> None:
     mask = tmp_path / "data" / "masks" / "train" / "p1.png"  # the second picture falls to the second process
     Image.fromarray(np.full((32, 40), 77, np.uint8)).save(mask)
     training = torchrun(2, "train", tmp_path / "small.yaml", "--output", tmp_path / "run")
-    out, err = training.communicate(timeout=SECONDS)
+    _, err = training.communicate(timeout=SECONDS)
     assert training.returncode == 1
     (sentence,) = said(err)
     assert "p1.png" in sentence
@@ -85,7 +86,8 @@ def test_a_mask_that_one_process_cannot_use_ends_all_with_one_sentence(recipe: R
     assert not (tmp_path / "run").exists()
 
 
-def test_a_process_that_is_killed_ends_the_others_and_leaves_the_last_save(recipe: Recipe, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("recipe")
+def test_a_process_that_is_killed_ends_the_others_and_leaves_the_last_save(tmp_path: Path) -> None:
     training = begun(2, tmp_path)
     os.kill(workers_of(training)[-1], signal.SIGKILL)
     _, err = training.communicate(timeout=SECONDS)
