@@ -14,7 +14,7 @@ import torch.distributed as dist
 SECONDS = 800
 
 
-def in_processes(count: int, work: Callable[..., None], place: Path, *arguments: Any) -> None:
+def in_processes(count: int, work: Callable[..., object], place: Path, *arguments: Any) -> None:
     """Call `work(*arguments)` in so many processes that form a group; `place` is an empty folder where they meet."""
     context = multiprocessing.get_context("spawn")
     place.mkdir(parents=True)
@@ -30,7 +30,7 @@ def in_processes(count: int, work: Callable[..., None], place: Path, *arguments:
     assert [process.exitcode for process in processes] == count * [0]
 
 
-def _one_of_them(number: int, count: int, meeting: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _one_of_them(number: int, count: int, meeting: str, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=count)
     work(*arguments)

@@ -104,7 +104,8 @@ def test_a_folder_in_which_another_process_trains_is_refused_until_that_is_gone(
     with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        for choice in ({"resume": True}, {"overwrite": True}, {}):
+        choices: list[dict[str, Any]] = [{"resume": True}, {"overwrite": True}, {}]
+        for choice in choices:
             with pytest.raises(OutputError, match=f"goes on at this moment .process {other.pid} on ") as caught:
                 train(recipe, tmp_path, **choice)
             one_sentence(caught.value)
