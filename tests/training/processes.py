@@ -30,7 +30,9 @@ def in_processes(count: int, work: Callable[..., object], place: Path, *argument
     assert [process.exitcode for process in processes] == count * [0]
 
 
-def _one_of_them(number: int, count: int, meeting: str, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+def _one_of_them(
+    number: int, count: int, meeting: str, work: Callable[..., object], arguments: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=count)
     work(*arguments)

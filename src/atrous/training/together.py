@@ -110,6 +110,10 @@ def describe_together(together: Together, batch_size: int) -> str:
     count = together.processes.count
     shares = [len(Share(number, count).of(batch_size)) for number in range(count)]
     parts = f"{shares[0]} each" if len(set(shares)) == 1 else " + ".join(map(str, shares))
-    synchronized = any(isinstance(module, SyncBatchNorm) for module in together.network.modules())
-    norms = "normalized together" if synchronized else "normalized apart"
-    return f"{count} processes over {dist.get_backend()} share each batch of {batch_size}: {parts}, {norms}"
+    modules = list(together.network.modules())
+    norms = ""
+    if any(isinstance(module, SyncBatchNorm) and not module.frozen for module in modules):
+        norms = ", normalized together"
+    elif any(map(_statistics_of_its_own, modules)):
+        norms = ", normalized apart"
+    return f"{count} processes over {dist.get_backend()} share each batch of {batch_size}: {parts}{norms}"
