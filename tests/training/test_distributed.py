@@ -160,6 +160,20 @@ def test_several_processes_train_as_one_to_rounding(count: int, changes: dict[st
     assert len(curves[0]) == STEPS
 
 
+@pytest.mark.slow
+def test_two_processes_train_as_one_in_bfloat16_up_to_its_rounding(tmp_path: Path) -> None:
+    data = data_with_unequal_ignored_pixels(tmp_path / "data")
+    recipe = recipe_of(data, training={"precision": "bfloat16"})
+    train(recipe, tmp_path / "one")
+    in_processes(2, train, tmp_path / "meet", recipe, tmp_path / "two")
+    theirs, ours = tensors_of(tmp_path / "one"), tensors_of(tmp_path / "two")
+    statistics = [name for name in theirs if name.endswith(("running_mean", "running_var"))]
+    assert distance({name: ours[name] for name in statistics}, {name: theirs[name] for name in statistics}, "") < 0.01
+    assert distance(ours, theirs, "network.") < 0.001
+    losses = [[row["loss"] for row in rows_of(tmp_path / run) if "loss" in row] for run in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
 def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor], part: str) -> float:
     """Of two states, relative to the size of all tensors of a part together."""
     assert ours.keys() == theirs.keys()
