@@ -158,6 +158,14 @@ def test_three_processes_with_uneven_shares_train_as_one(tmp_path: Path) -> None
     assert len(curves[0]) == STEPS
 
 
+def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor], part: str) -> float:
+    """Of two states, relative to the size of all tensors of a part together."""
+    assert ours.keys() == theirs.keys()
+    names = [name for name in theirs if name.startswith(part)]
+    mine, others = (torch.cat([tensors[name].flatten().double() for name in names]) for tensors in (ours, theirs))
+    return float((mine - others).norm() / others.norm())
+
+
 def _take_steps_with_synchronized_norms(recipe: Recipe, place: Path) -> None:
     with joined() as processes:
         run = begin(recipe, place, resume=False, overwrite=False, progress=Silent(), processes=processes)
@@ -183,14 +191,6 @@ def test_two_processes_with_synchronized_norms_step_as_one(tmp_path: Path) -> No
     assert ours_too == pytest.approx(losses, rel=1e-5)
     assert distance(ours, theirs, "statistics.") < 1e-4
     assert distance(ours, theirs, "gradient.") < 2e-2  # a weight that moves by 1e-7 of itself moves them by 0.5e-2
-
-
-def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor], part: str) -> float:
-    """Of two states, relative to the size of all tensors of a part together."""
-    assert ours.keys() == theirs.keys()
-    names = [name for name in theirs if name.startswith(part)]
-    mine, others = (torch.cat([tensors[name].flatten().double() for name in names]) for tensors in (ours, theirs))
-    return float((mine - others).norm() / others.norm())
 
 
 def _take_one_step_with_norms_apart(data: Path, place: Path) -> None:
