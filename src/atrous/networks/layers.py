@@ -44,6 +44,9 @@ class BatchNormConfig(Config):
     """Weight of the newest batch in the running statistics: 0.1 in torch, 1 - decay in TensorFlow (0.0003)."""
     frozen: bool = False
     """Whether training normalizes by the running statistics and leaves them alone; scale and shift still learn."""
+    synchronized: bool = True
+    """Whether several processes that train together normalize by the statistics of all their pictures, as one process
+    would. Otherwise each takes those of its own share, and the running statistics are the mean of theirs."""
 
     @field_validator("momentum")
     @classmethod
