@@ -70,7 +70,7 @@ class Processes:
             sums += self._exchange(None, some)[: len(some)]
         return sums
 
-    def any(self, condition: bool) -> bool:  # noqa: FBT001
+    def any(self, condition: bool) -> bool:
         """Whether the condition holds in one process at least.
 
         Raises:

@@ -22,13 +22,17 @@ COLUMNS = (
     "loss",
     "smoothed_loss",
     "learning_rate",
+    "gradient_norm",
     "images_per_second",
+    "data_wait",
     "seconds",
     "val_mean_iou",
     "val_mean_dice",
     "val_pixel_accuracy",
     "val_mean_accuracy",
     "val_frequency_weighted_iou",
+    "train_mean_iou",
+    "warning",
 )
 
 
@@ -74,6 +78,18 @@ class RunLog:
         if self._trackers is not None:
             self._trackers.log(row)
 
+    def warn(self, step: int, cause: str, sentence: str, *, validated: bool) -> None:
+        """Write a row with a warning, found by a validation or by a step.
+
+        Raises:
+            OutputError: If the disk is full.
+        """
+        row = {"step": step, "warning": sentence, "cause": cause, "validated": validated}
+        with self.writing():
+            self._jsonl.write(json.dumps(row) + "\n")
+            self._csv.write(_csv_text([row], header=False))
+            self.events.add_text("warnings", sentence, step)
+
     @contextmanager
     def writing(self) -> Iterator[SummaryWriter]:
         """Write to the events of TensorBoard in this block.
@@ -108,12 +124,12 @@ def read_log(path: Path) -> list[Row]:
 
 
 def _is_validation(row: Row) -> bool:
-    return "val_mean_iou" in row
+    return "val_mean_iou" in row or bool(row.get("validated"))
 
 
 def _csv_text(rows: list[Row], *, header: bool = True) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)
