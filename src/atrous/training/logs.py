@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -59,6 +60,7 @@ class RunLog:
             self._jsonl = folder.jsonl.open("a", encoding="utf-8", buffering=1)
             self._csv = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
             self.events = SummaryWriter(str(folder.events), purge_step=step + 1)
+            self._older_hook, threading.excepthook = threading.excepthook, _say_nothing_of_events
         except OSError as error:
             raise cannot_write(folder.path, error) from error
 
@@ -106,8 +108,17 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
-            pass
+        try:
+            with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
+                pass
+        finally:
+            threading.excepthook = self._older_hook
+
+
+def _say_nothing_of_events(arguments: threading.ExceptHookArgs) -> None:
+    """The thread that writes events prints a traceback where the disk is full, which `writing` says in a sentence."""
+    if not isinstance(arguments.exc_value, OSError):
+        threading.__excepthook__(arguments)
 
 
 def read_log(path: Path) -> list[Row]:
