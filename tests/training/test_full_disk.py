@@ -1,4 +1,4 @@
-"""A disk that is full at any write is one sentence; all older files stay whole, and the run goes on once there is room."""
+"""A disk that is full at any write is one sentence, older files stay whole, and with room the run goes on."""
 
 import resource
 import threading
@@ -79,7 +79,7 @@ def test_no_room_for_a_file_is_one_sentence_and_the_run_goes_on_once_there_is(
     run = RunFolder(tmp_path / "run")
     with monkeypatch.context() as patch:
         full_at(place, call, patch)
-        with pytest.raises(OutputError, match="cannot be written|No space") as caught:
+        with pytest.raises(OutputError, match=r"cannot be written|No space") as caught:
             train(RECIPE, run.path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.part"))

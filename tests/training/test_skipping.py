@@ -63,7 +63,7 @@ def test_every_place_is_taken_by_a_whole_sample_and_all_others_stay() -> None:
     dataset = with_holes()
     known = [sample.image for sample in dataset.samples]
     whole = InMemory(dataset.samples)
-    before = [next(b) for b in [training_batches(whole, STILL, batch_size=24, seed=4)]][0].image
+    before = next(training_batches(whole, STILL, batch_size=24, seed=4)).image
     after = torch.cat(batches(dataset, 8)[0])
     for old, new in zip(before.permute(0, 2, 3, 1).numpy(), after.permute(0, 2, 3, 1).numpy(), strict=True):
         number = next(n for n, image in enumerate(known) if np.array_equal(image, old))
