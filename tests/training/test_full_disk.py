@@ -34,11 +34,9 @@ def no_room() -> Iterator[None]:
 
 def full_at(place: str, call: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the n-th call of a function find no room."""
-    module, _, name = place.rpartition(".")
-    owner: Any = import_module(module) if module[-1].islower() else None
-    if owner is None:
-        module, _, of = module.rpartition(".")
-        owner = getattr(import_module(module), of)
+    path, _, name = place.rpartition(".")
+    module, _, of = path.partition(":")
+    owner: Any = getattr(import_module(module), of) if of else import_module(module)
     original, calls = getattr(owner, name), 0
 
     def narrow(*arguments: Any, **named: Any) -> Any:
@@ -63,7 +61,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         ("atrous.training.run_folder.write_text", 1),  # recipe.yaml
         ("atrous.training.run.write_text", 1),  # settings.json
         ("atrous.training.lookout.write_image", 1),  # first_batch.png
-        ("atrous.training.logs.RunLog.write", 2),  # log.jsonl
+        ("atrous.training.logs:RunLog.write", 2),  # log.jsonl
         ("atrous.training.run.save_checkpoint", 1),  # last.safetensors, nothing is there yet
         ("atrous.training.run.save_checkpoint", 3),
         ("atrous.training.run.save_state", 1),
@@ -92,7 +90,7 @@ def test_no_room_for_a_file_is_one_sentence_and_the_run_goes_on_once_there_is(
 def test_no_room_for_events_prints_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[object] = []
     monkeypatch.setattr(threading, "__excepthook__", said.append)
-    full_at("atrous.training.logs.RunLog.write", 1, monkeypatch)
+    full_at("atrous.training.logs:RunLog.write", 1, monkeypatch)
     with pytest.raises(OutputError):
         train(RECIPE, tmp_path)
     assert said == []
