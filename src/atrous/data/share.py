@@ -8,12 +8,12 @@ class Share(NamedTuple):
 
     number: int = 0
     """Of the process."""
-    count: int = 1
-    """Of all processes."""
+    processes: int = 1
+    """How many there are."""
 
     def of(self, total: int) -> range:
         """Which of so many are its own; each belongs to exactly one process."""
-        return range(self.number, total, self.count)
+        return range(self.number, total, self.processes)
 
 
 WHOLE = Share()

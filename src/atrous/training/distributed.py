@@ -158,7 +158,8 @@ class Processes:
         """Stay until the main process has gone: whoever started them ends all when one does, before it has spoken."""
         if not self.main and self._messages is not None:
             with suppress(RuntimeError):
-                dist.monitored_barrier(self._messages, timeout=FAREWELL)
+                never_answered = dist.all_reduce(torch.zeros(1), group=self._messages, async_op=True)
+                never_answered.wait(timeout=FAREWELL)
 
     def _exchange(self, error: AtrousError | None, numbers: Sequence[float] = ()) -> list[float]:
         if self._messages is None:
@@ -210,6 +211,7 @@ def joined(known: Processes | None = None) -> Iterator[Processes]:
         yield ALONE
         return
     messages = dist.new_group(backend="gloo", timeout=PATIENCE)
+    assert isinstance(messages, dist.ProcessGroup)  # no subgroup, of which this process might be no part
     here = _number("LOCAL_WORLD_SIZE", 1)
     processes = Processes(dist.get_rank(), dist.get_world_size(), here, messages)
     try:

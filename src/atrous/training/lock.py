@@ -33,9 +33,8 @@ class Lock:
         Raises:
             OutputError: It names the process.
         """
-        with suppress(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
-            with self.path.open("r+", encoding="utf-8") as file:
-                self._take(file)
+        with suppress(OSError), self.path.open("r+", encoding="utf-8") as file:
+            self._take(file)
 
     def hold(self) -> None:
         """Hold the file, which says whose it is.

@@ -51,15 +51,14 @@ class Together:
 
         They are moving averages, so this is as if the mean of the statistics of all shares had been counted.
         """
-        norms = [module for module in self.network.modules() if _has_statistics_of_its_own(module)]
-        if self._parallel is None or not norms:
+        if self._parallel is None:
             return
-        statistics = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
-        mean = torch.cat(statistics)
-        dist.all_reduce(mean)
-        mean /= self.processes.count
-        for tensor, agreed in zip(statistics, mean.split([tensor.numel() for tensor in statistics]), strict=True):
-            tensor.copy_(agreed)
+        statistics = [tensor for module in self.network.modules() for tensor in _statistics_of_its_own(module)]
+        if statistics:
+            mean = torch.cat(statistics)
+            dist.all_reduce(mean)
+            mean /= self.processes.count
+            torch._foreach_copy_(statistics, torch.split(mean, [tensor.numel() for tensor in statistics]))
 
 
 class _Answering(nn.Module):
@@ -68,24 +67,29 @@ class _Answering(nn.Module):
     def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
+        self.without_part = nn.Parameter(torch.zeros(1))  # torch warns where it searches for such a one in vain
 
     def forward(self, image: Tensor) -> list[WeightedLogits]:
         return self.network.training_logits(image)
 
 
 def _parallel(network: SegmentationNetwork) -> DistributedDataParallel:
-    for words in ("find_unused_parameters=True", "Grad strides do not match"):
-        warnings.filterwarnings("ignore", message=f".*{words}", category=UserWarning)
-    # Searching for parameters without a part in the answers takes milliseconds, and keeps the order in which gradients
-    # are summed: without it, torch changes that after the first step, and a resumed run would end with other bits.
-    return DistributedDataParallel(
-        _Answering(network), broadcast_buffers=False, find_unused_parameters=True, gradient_as_bucket_view=True
-    )
+    with warnings.catch_warnings():  # the newest torch has a new word for `broadcast_buffers`, which older ones lack
+        warnings.simplefilter("ignore", FutureWarning)
+        # Searching for parameters without a part in the answers takes milliseconds, and keeps the order in which
+        # gradients are summed: else torch changes that after the first step, and a resumed run would end otherwise.
+        return DistributedDataParallel(
+            _Answering(network), broadcast_buffers=False, find_unused_parameters=True, gradient_as_bucket_view=True
+        )
 
 
-def _has_statistics_of_its_own(module: nn.Module) -> bool:
-    frozen = getattr(module, "frozen", False)
-    return isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm) and module.training and not frozen
+def _statistics_of_its_own(module: nn.Module) -> list[Tensor]:
+    """Those that a norm has counted in this process alone."""
+    if not isinstance(module, _BatchNorm) or isinstance(module, SyncBatchNorm):
+        return []
+    if not module.training or getattr(module, "frozen", False):
+        return []
+    return [tensor for tensor in (module.running_mean, module.running_var) if tensor is not None]
 
 
 def require_a_picture_each(batch_size: int, processes: Processes) -> None:
@@ -106,6 +110,10 @@ def describe_together(together: Together, batch_size: int) -> str:
     count = together.processes.count
     shares = [len(Share(number, count).of(batch_size)) for number in range(count)]
     parts = f"{shares[0]} each" if len(set(shares)) == 1 else " + ".join(map(str, shares))
-    synchronized = any(isinstance(module, SyncBatchNorm) for module in together.network.modules())
-    norms = "normalized together" if synchronized else "normalized apart"
-    return f"{count} processes over {dist.get_backend()} share each batch of {batch_size}: {parts}, {norms}"
+    modules = list(together.network.modules())
+    norms = ""
+    if any(isinstance(module, SyncBatchNorm) and not module.frozen for module in modules):
+        norms = ", normalized together"
+    elif any(map(_statistics_of_its_own, modules)):
+        norms = ", normalized apart"
+    return f"{count} processes over {dist.get_backend()} share each batch of {batch_size}: {parts}{norms}"
