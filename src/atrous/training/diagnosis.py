@@ -53,21 +53,28 @@ def find_origin(run: Run, batches: Sequence[Batch]) -> Origin:
     network = run.learner.network
     if spoilt := [name for name, tensor in network.state_dict().items() if _spoilt(tensor) and "running_" not in name]:
         return Origin(f"the weights {spoilt[0]} are none since the step before, with {len(spoilt) - 1} other tensors")
-    with torch.no_grad():
-        for image, mask in batches:
-            layers, outputs = _followed(run, image)
-            if layers:
-                return Origin(f"it arose in {_described(network, layers[0])}", _remedy(run))
-            share = run.loss.of(outputs, mask.to(run.arithmetic.device), run.loss.sizes([mask]))
-            if not torch.isfinite(share):
-                terms = " + ".join(term.name for term in run.loss.terms)
-                return Origin(f"all answers are numbers, it arose in the loss {terms}", "Choose another loss.kind")
+    with torch.no_grad():  # all batches in all processes, for they may be normalized together
+        found = run.processes.gather([_on_the_way(run, batch) for batch in batches])
+    if origins := [origin for some in found for origin in some if origin]:
+        return origins[0]
     gradients = [
         name for name, weight in network.named_parameters() if weight.grad is not None and _spoilt(weight.grad)
     ]
     if gradients:  # the way back begins at the last layer
         return Origin(f"going back it arose at {gradients[-1]}, in {len(gradients)} tensors in all", _remedy(run))
-    return Origin("it cannot be found again, so it came from chance such as dropout, or from another process")
+    return Origin("it cannot be found again, so it came from chance such as dropout")
+
+
+def _on_the_way(run: Run, batch: Batch) -> Origin | None:
+    """Whether it arises between a batch and its loss."""
+    layers, outputs = _followed(run, batch.image)
+    if layers:
+        return Origin(f"it arose in {_described(run.learner.network, layers[0])}", _remedy(run))
+    share = run.loss.of(outputs, batch.mask.to(run.arithmetic.device), run.loss.sizes([batch.mask]))
+    if torch.isfinite(share):
+        return None
+    terms = " + ".join(term.name for term in run.loss.terms)
+    return Origin(f"all answers are numbers, it arose in the loss {terms}", "Choose another loss.kind")
 
 
 def _followed(run: Run, image: Tensor) -> tuple[list[str], Any]:
