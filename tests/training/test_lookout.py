@@ -101,7 +101,7 @@ def test_pictures_that_are_known_by_heart_are_named_with_both_scores(tmp_path: P
         data,
         augmentation={"scale": [1, 1], "flip": False},
         optimizer={"kind": "adamw", "learning_rate": 0.01},
-        training={"steps": 60, "batch_size": 3, "validate_every": 30},
+        training={"steps": 80, "batch_size": 3, "validate_every": 80},
     )
     folder = train(recipe, tmp_path / "run").folder
     assert "on pictures of train and" in warned(folder, "gap")

@@ -138,7 +138,7 @@ def test_the_decay_that_is_said_reaches_the_update_of_exactly_those_tensors(kind
     for name, start in before.items():
         difference = weights[0.1][name] - weights[0.0][name]
         expected = -0.01 * 0.1 * start if start.ndim > 1 else torch.zeros_like(start)
-        assert torch.allclose(difference, expected, atol=1e-7)
+        assert torch.allclose(difference, expected, rtol=1e-4, atol=1e-6)  # rounding of weights around 1
         moved += bool(start.ndim > 1)
     assert decayed == moved > 10
 
