@@ -30,7 +30,7 @@ def test_a_training_killed_twelve_times_at_random_moments_ends_with_the_same_bit
     recipe = small_recipe(**LIVELY, training=training)
     path = tmp_path / "recipe.yaml"
     path.write_text(recipe_text(recipe))
-    words = [sys.executable, "-m", "tests.training.killed", path, tmp_path / "killed", str(seed), "12"]
+    words = [sys.executable, "-m", "tests.training.killed", str(path), str(tmp_path / "killed"), str(seed), "12"]
     run = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) >= 6, run.stdout  # a fast machine may be done before it was killed as often as that

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_pictures_that_are_known_by_heart_are_named_with_both_scores(tmp_path: P
 
 
 def test_a_loader_that_starves_the_device_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from atrous.training import train as loop
+    loop = import_module("atrous.training.train")
 
     original = loop.training_batches
 

@@ -61,7 +61,8 @@ def test_a_collapse_names_the_class_with_both_shares() -> None:
 def test_a_class_is_missed_after_two_validations_or_the_last_one(
     before: list[str], last: bool, names: str | None
 ) -> None:
-    found = missed(pixels(ground=(600, 700), box=(100, 0), stripe=(300, 300), absent=(0, 0)), before, last=last)
+    classes = pixels(ground=(600, 700), box=(100, 0), stripe=(300, 300), absent=(0, 0))
+    found = missed(Memory(never_predicted=before), classes, last=last)
     assert (found is None) == (names is None)
     if found:
         assert f"{names} (10.0 % of the pixels)" in found.sentence
@@ -69,15 +70,20 @@ def test_a_class_is_missed_after_two_validations_or_the_last_one(
         assert "absent" not in found.sentence
 
 
-def test_other_classes_that_are_missed_are_another_cause() -> None:
-    one = missed(pixels(a=(5, 9), b=(4, 0)), [], last=True)
-    two = missed(pixels(a=(5, 0), b=(4, 9)), [], last=True)
-    assert one and two  # noqa: PT018
+def test_a_missed_class_is_named_once_and_another_later() -> None:
+    memory = Memory()
+    one = missed(memory, pixels(a=(5, 0), b=(4, 0), c=(9, 18)), last=True)
+    assert one
+    assert "a (27.8 % of the pixels), b (" in one.sentence
+    assert missed(memory, pixels(a=(5, 0), b=(4, 1), c=(9, 17)), last=True) is None
+    two = missed(memory, pixels(a=(5, 0), b=(4, 18), c=(9, 0)), last=True)
+    assert two
+    assert two.sentence.startswith("Never predicted: c (50.0 % of the pixels).")
     assert one.cause != two.cause
 
 
 def test_many_missed_classes_are_counted_and_not_listed() -> None:
-    found = missed([ClassPixels(f"c{n}", 1, 0) for n in range(30)], [], last=True)
+    found = missed(Memory(), [ClassPixels(f"c{n}", 1, 0) for n in range(30)], last=True)
     assert found
     assert "and 22 more" in found.sentence
 
@@ -167,7 +173,7 @@ def test_every_sentence_is_one() -> None:
     classes = pixels(ground=(600, 1000), box=(400, 0))
     found = [
         collapse(classes),
-        missed(classes, [], last=True),
+        missed(Memory(), classes, last=True),
         not_shown(["a", "b"], [1, 0]),
         exploding(after_losses(*[1.0] * 5, *[90.0] * 20), 25, 0.1),
         all_ignored(1, labelled=False),

@@ -102,14 +102,13 @@ def look_at_validation(run: Run, log: RunLog | None, report: EvaluationReport, t
     collapsed = watch.collapse(classes)
     findings = [collapsed]
     if collapsed is None:  # else it says this, too
-        findings.append(watch.missed(classes, state.watch.never_predicted, last=run.complete))
+        findings.append(watch.missed(state.watch, classes, last=run.complete))
     if epochs >= 1:
         findings.append(watch.not_shown(report.labels.names, state.watch.pixels_shown))
     if train_iou is not None:
         norms = any(isinstance(m, _BatchNorm) and not vars(m).get("frozen") for m in run.learner.network.modules())
         batch = run.recipe.training.batch_size
         findings.append(watch.gap(train_iou, report.scores.mean_iou, batch, norms_learn=norms))
-    state.watch.never_predicted = [each.name for each in watch.never_predicted(classes)]
     say_all(run, log, findings, state.step, validated=True)
 
 

@@ -58,6 +58,8 @@ class Memory:
     """Pixels of each class that training has seen, of those that were counted."""
     never_predicted: list[str] = field(default_factory=list)
     """Classes that the last validation had and the network did not answer."""
+    named: list[str] = field(default_factory=list)
+    """Those of which it was said."""
 
     def note_loss(self, loss: float) -> None:
         """Count the loss of one step."""
@@ -89,21 +91,21 @@ def collapse(classes: Sequence[ClassPixels]) -> Finding | None:
     )
 
 
-def never_predicted(classes: Sequence[ClassPixels]) -> list[ClassPixels]:
-    """The classes that are true somewhere and predicted nowhere."""
-    return [each for each in classes if each.true and not each.predicted]
+def missed(memory: Memory, classes: Sequence[ClassPixels], *, last: bool) -> Finding | None:
+    """Which classes are true somewhere and predicted nowhere, in two validations in a row or in the last one.
 
-
-def missed(classes: Sequence[ClassPixels], before: Sequence[str], *, last: bool) -> Finding | None:
-    """Which classes are true somewhere and were predicted nowhere, in two validations in a row or in the last one."""
+    The memory keeps what this validation missed, and which classes were named before.
+    """
     total = sum(each.true for each in classes)
-    never = [each for each in never_predicted(classes) if last or each.name in before]
-    if not never:
+    never = [each for each in classes if each.true and not each.predicted]
+    new = [e for e in never if (last or e.name in memory.never_predicted) and e.name not in memory.named]
+    memory.never_predicted = [each.name for each in never]
+    memory.named += [each.name for each in new]
+    if not new:
         return None
-    listed = _listed([f"{each.name} ({_percent(each.true / total)} of the pixels)" for each in never])
-    names = "-".join(sorted(each.name for each in never))
+    listed = _listed([f"{each.name} ({_percent(each.true / total)} of the pixels)" for each in new])
     return Finding(
-        f"never predicted {names}",
+        f"never predicted {', '.join(each.name for each in new)}",
         f"Never predicted: {listed}. Rare classes come late or not at all: let them weigh more (loss.class_weights: "
         f"balanced, or loss.kind: ohem or dice), train longer (training.steps), or see small ones larger "
         f"(augmentation.scale, network.output_stride: 8).",
