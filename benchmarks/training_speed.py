@@ -107,7 +107,9 @@ def compare(case: Case, rounds: int, warm_up: int) -> None:
     ratios = [plain / own for own, plain in seconds]
     low, _, high = quantiles(ratios, n=4)
     sizes = [f"{width}x{height}" for height, width in (case.size, case.smp_size)]
-    print(f"{case.encoder}, batch {case.batch}: atrous {ours:.2f} images/s at {sizes[0]}, plain {theirs:.2f} at {sizes[1]}")
+    print(
+        f"{case.encoder}, batch {case.batch}: atrous {ours:.2f} images/s at {sizes[0]}, plain {theirs:.2f} at {sizes[1]}"
+    )
     print(f"    {median(ratios):.2f} times (quartiles {low:.2f} to {high:.2f} over {rounds} rounds)", flush=True)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from atrous.data.augmentation import AugmentationConfig, augment
+from atrous.data.prefetching import made_ahead
 from atrous.data.samples import Sample, SegmentationDataset, require_known_labels
 from atrous.errors import AtrousError
 from atrous.progress import Progress, Silent, track
@@ -56,7 +57,7 @@ def training_batches(
         batch_size: Samples per batch.
         seed: Decides order and augmentation.
         first_batch: How many batches to pass over (those of an interrupted run).
-        workers: Processes that read and augment; 0 does it in this one.
+        workers: Processes that read and augment; 0 does it in a thread of this one.
 
     Raises:
         ImageError, MaskError: While iterating, if a file is unreadable or a mask holds a label of no class.
@@ -71,20 +72,23 @@ def training_batches(
     )
     with _opencv_without_threads():
         batches = iter(loader)
+    made = batches if workers else made_ahead(batches)  # workers are ahead by themselves
     try:
-        for batch in batches:
+        for batch in made:
             if isinstance(batch, AtrousError):
                 raise batch
             yield batch
     finally:
-        del batches  # ends the workers now, and not when an error's traceback lets go of them
+        if isinstance(made, Generator):
+            made.close()
+        del batches, made  # ends the workers now, and not when an error's traceback lets go of them
 
 
 def default_workers(device: torch.device) -> int:
     """Loader processes that keep a device busy without taking its cores: several beside a GPU, one beside a CPU.
 
-    None beside two cores: a third process makes the threads of the network wait for each other at every layer, which
-    costs far more than the few milliseconds of reading a picture.
+    None beside two cores, where a thread reads ahead: a third process makes the threads of the network wait for each
+    other at every layer, which costs far more than the few milliseconds of reading a picture.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return int(cores > 2) if device.type == "cpu" else min(8, cores)

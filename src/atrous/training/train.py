@@ -1,19 +1,19 @@
 """The training loop: from a recipe to a run folder whose best checkpoint predicts."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from atrous.data.loading import Batch, training_batches
+from atrous.data.loading import training_batches
 from atrous.errors import ImageError, MaskError
 from atrous.progress import Progress, Silent
 from atrous.training.averaging import follow
 from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
+from atrous.training.memory import describe_memory, keep_freed_memory, memory_row
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
 from atrous.training.run import Run, begin, keep, name_of, save
@@ -22,7 +22,9 @@ from atrous.training.schedule import learning_rate_factor
 from atrous.training.state import RunState
 from atrous.training.step import memory_suffices, require_finite_loss, update
 from atrous.training.trackers import tracking
+from atrous.training.uploading import uploaded
 from atrous.training.validation import keep_if_best, validate, validation_is_due
+from atrous.training.waiting import TimedBatches
 
 SMOOTHING = 0.98
 """Share of the old value in the smoothed loss: it looks back about 50 steps."""
@@ -73,6 +75,8 @@ def train(
         first_batch=state.step * plan.accumulation,
         workers=run.workers,
     )
+    keep_freed_memory()
+    arriving = TimedBatches(uploaded(batches, run.arithmetic.device))
     with (
         closing(batches),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
@@ -95,14 +99,15 @@ def train(
                 save(run)
             if run.complete:
                 break
-            task.advance(take_step(run, batches, log))
+            task.advance(take_step(run, arriving, log))
             keep(run)
         else:
             save(run)
+    run.progress.say(describe_memory(run.arithmetic.device))
     return TrainingResult(run.folder, state, run.steps, finished=run.complete and state.validated == state.step)
 
 
-def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
+def take_step(run: Run, batches: TimedBatches, log: RunLog) -> str:
     """Make one update and log it; return what to show beside the progress.
 
     Raises:
@@ -123,6 +128,7 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
     require_finite_loss(loss, state, run.folder)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)
+    batches.count(seconds)
     if run.learner.average is not None and plan.average_decay is not None:
         follow(run.learner.average, run.learner.network, plan.average_decay, state.step)
     speed = run.pictures_per_step / seconds
@@ -135,6 +141,8 @@ def take_step(run: Run, batches: Iterator[Batch], log: RunLog) -> str:
             learning_rate=rate,
             images_per_second=speed,
             seconds=state.seconds,
+            data_wait=batches.share(),
+            **memory_row(run.arithmetic.device),
         )
         with log.writing() as events:
             write_learning_rates(events, state.step, run.learner.optimizer)
