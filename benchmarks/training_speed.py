@@ -1,17 +1,21 @@
-"""Time training steps against a plain float32 loop over segmentation-models-pytorch, on the same cores in one process.
+"""Time training steps against a plain float32 loop over segmentation-models-pytorch, on the same cores in one run.
 
 Usage: OMP_NUM_THREADS=2 python benchmarks/training_speed.py [mobilenet_v2 resnet50] [--rounds R]
-Ours is a training's real step (`training/step.py`) with its recipe's network and optimizer: bfloat16 where the processor
-has it, channels last, pictures in bytes. Theirs is DeepLabV3Plus with the same backbone at output stride 16 in the loop
-that its users write: float32, channels first, AdamW, the mean cross-entropy. After warm-up the two take turns, step by
-step; printed are the medians of images/s and of the ratio of each round, with its quartiles. SMP refuses sizes that 16
-does not divide, so that it is given a few pixels less; nothing is corrected for that.
+Ours is a training's real step (`training/step.py`) with the network and optimizer of a recipe: bfloat16 where the
+processor has it, channels last, pictures in bytes. Theirs is DeepLabV3Plus with that backbone at output stride 16 in
+the loop that its users write: float32, channels first, AdamW, the mean cross-entropy. Each has a process of its own, as
+either changes how memory is handed back, and sleeps while the other works; they take turns, step by step. Printed are
+medians, and the median and quartiles of the ratio of each round, once in time on the clock and once in processor time,
+which other work on the machine disturbs less. SMP refuses sizes that 16 does not divide, so that it is given a few
+pixels less; nothing is corrected for that.
 Needs segmentation-models-pytorch (0.6.0 was measured).
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -26,6 +30,7 @@ from atrous.inference.device import describe_device
 from atrous.labels import LabelSpace
 from atrous.networks import build_network
 from atrous.training.losses import build_loss
+from atrous.training.memory import keep_freed_memory, peak_gigabytes
 from atrous.training.recipe import read_recipe
 from atrous.training.run import begin_learner
 from atrous.training.step import choose_arithmetic, update
@@ -53,6 +58,7 @@ CASES = {
 
 def atrous_step(case: Case) -> Step:
     """A step of the recipe's training."""
+    keep_freed_memory()
     recipe = read_recipe(RECIPES / f"{case.recipe}.yaml")
     arithmetic = choose_arithmetic(recipe.training)
     torch.manual_seed(0)
@@ -89,28 +95,51 @@ def picture_bytes(batch: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return torch.randint(256, (batch, 3, *size), dtype=torch.uint8), mask.contiguous()
 
 
-def seconds_of(step: Step) -> float:
-    """How long one step takes."""
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
+class Turn(NamedTuple):
+    """What one step took."""
+
+    seconds: float
+    processor_seconds: float
+    gigabytes: float
+    """Of the process, at most so far."""
+
+
+def take_turns(make: Callable[[Case], Step], case: Case, called: Connection) -> None:
+    """Make a step whenever called, until the other end closes."""
+    step = make(case)
+    while called.recv():
+        began, spent = time.perf_counter(), time.process_time()
+        step()
+        called.send(Turn(time.perf_counter() - began, time.process_time() - spent, peak_gigabytes()))
 
 
 def compare(case: Case, rounds: int, warm_up: int) -> None:
     """Let the two take turns, and print who was faster."""
-    steps = [atrous_step(case), plain_step(case)]
-    for _ in range(warm_up):
-        for step in steps:
-            step()
-    seconds = [[seconds_of(step) for step in steps] for _ in range(rounds)]
-    ours, theirs = (case.batch / median(of) for of in zip(*seconds, strict=True))
-    ratios = [plain / own for own, plain in seconds]
-    low, _, high = quantiles(ratios, n=4)
+    context, ends = get_context("spawn"), []
+    for make in (atrous_step, plain_step):
+        here, there = context.Pipe()
+        context.Process(target=take_turns, args=(make, case, there), daemon=True).start()
+        ends.append(here)
+
+    def turn(end: Connection) -> Turn:
+        end.send(True)
+        taken: Turn = end.recv()
+        return taken
+
+    turns = [[turn(end) for end in ends] for _ in range(warm_up + rounds)][warm_up:]
+    for end in ends:
+        end.send(False)
     sizes = [f"{width}x{height}" for height, width in (case.size, case.smp_size)]
-    print(
-        f"{case.encoder}, batch {case.batch}: atrous {ours:.2f} images/s at {sizes[0]}, plain {theirs:.2f} at {sizes[1]}"
-    )
-    print(f"    {median(ratios):.2f} times (quartiles {low:.2f} to {high:.2f} over {rounds} rounds)", flush=True)
+    print(f"{case.encoder}, batch {case.batch}")
+    for name, size, own in zip(("atrous", "plain"), sizes, zip(*turns, strict=True), strict=True):
+        rate = case.batch / median(taken.seconds for taken in own)
+        spent = median(taken.processor_seconds for taken in own) / case.batch
+        memory = own[-1].gigabytes
+        print(f"    {name} at {size}: {rate:.2f} images/s, {spent:.3f} processor seconds/image, {memory:.2f} GiB")
+    for name, index in (("on the clock", 0), ("in processor time", 1)):
+        ratios = [plain[index] / ours[index] for ours, plain in turns]
+        low, _, high = quantiles(ratios, n=4)
+        print(f"    {name} {median(ratios):.2f} times ({low:.2f} to {high:.2f}, {rounds} rounds)", flush=True)
 
 
 def main() -> None:

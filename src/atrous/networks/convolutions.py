@@ -56,6 +56,4 @@ def _convolution(
 
 def _normalized(convolution: nn.Conv2d) -> nn.Sequential:
     norm = BatchNorm(convolution.out_channels)
-    return Normalized(
-        OrderedDict[str, nn.Module](convolution=convolution, norm=norm, activation=nn.ReLU(inplace=True))
-    )
+    return Normalized(OrderedDict[str, nn.Module](convolution=convolution, norm=norm, activation=nn.ReLU(inplace=True)))

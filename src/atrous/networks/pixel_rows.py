@@ -85,9 +85,7 @@ def sum_slopes(x, slope, factor, offset, low, high, mean, sums):
     """
     for part in prange(PARTS):
         start, stop = len(x) * part // PARTS, len(x) * (part + 1) // PARTS
-        _sum_slopes(
-            x[start:stop], slope[start:stop], factor, offset, low, high, mean, sums[part, 0], sums[part, 1]
-        )
+        _sum_slopes(x[start:stop], slope[start:stop], factor, offset, low, high, mean, sums[part, 0], sums[part, 1])
 
 
 @compiled

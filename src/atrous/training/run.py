@@ -22,6 +22,7 @@ from atrous.networks.layers import freeze
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
+from atrous.training.compiling import compile_answers
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
@@ -98,6 +99,8 @@ def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progre
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
     learner = begin_learner(network, recipe, arithmetic)
+    if recipe.training.compile:
+        compile_answers(network)
     state = load_state(folder.state, learner) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
         state.class_pixels = [*map(list, count_class_pixels(train_split, progress))]
@@ -214,7 +217,7 @@ def describe(run: Run) -> None:
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
     parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
     layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
-    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
+    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in a thread"
     fraction = run.recipe.training.fraction
     share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
     pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
