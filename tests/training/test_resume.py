@@ -22,7 +22,7 @@ from atrous.training.train import TrainingResult, train
 from atrous.weights.checkpoint import load_tensors, save_tensors
 from tests.training.runs import assert_same_tensors, small_recipe
 
-TIMES = ("seconds", "images_per_second", "data_wait")
+TIMES = ("seconds", "images_per_second", "data_wait", "memory_gigabytes")
 
 
 def slow(*values: object) -> Any:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from atrous.data.augmentation import AugmentationConfig, augment
+from atrous.data.prefetching import made_ahead
 from atrous.data.samples import Sample, SegmentationDataset, require_known_labels
 from atrous.data.share import WHOLE, Share
 from atrous.errors import AtrousError, ImageError, MaskError
@@ -70,7 +71,7 @@ def training_batches(
         batch_size: Samples per batch.
         seed: Decides order and augmentation.
         first_batch: How many batches to pass over (those of an interrupted run).
-        workers: Processes that read and augment; 0 does it in this one.
+        workers: Processes that read and augment; 0 does it in a thread of this one.
         share: What falls to this process of every batch, where several train together.
         skipped: Where samples that cannot be used are noted, before the batch in which others take their places;
             without it they are errors.
@@ -89,23 +90,26 @@ def training_batches(
     )
     with _opencv_without_threads():
         batches = iter(loader)
+    made = batches if workers else made_ahead(batches)  # workers are ahead by themselves
     try:
-        for batch, faults in batches:
+        for batch, faults in made:
             if batch is None:
                 raise faults[-1].error
             if skipped is not None:
                 skipped += faults
             yield batch
     finally:
-        del batches  # ends the workers now, and not when an error's traceback lets go of them
+        if isinstance(made, Generator):
+            made.close()
+        del batches, made  # ends the workers now, and not when an error's traceback lets go of them
 
 
 def default_workers(device: torch.device, sharing: int = 1) -> int:
     """Loader processes that keep a device busy without taking its cores: several beside a GPU, one beside a CPU.
 
-    None beside two cores: a third process makes the threads of the network wait for each other at every layer, which
-    costs far more than the few milliseconds of reading a picture. Where several processes train, the cores are shared
-    by so many of them.
+    None beside two cores, where a thread reads ahead: a third process makes the threads of the network wait for each
+    other at every layer, which costs far more than the few milliseconds of reading a picture. Where several processes
+    train, the cores are shared by so many of them.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cores = max(1, cores // sharing)

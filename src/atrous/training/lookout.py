@@ -34,15 +34,14 @@ class Timing:
 
     def __init__(self) -> None:
         """Nothing is known yet."""
-        self.steps, self.last, self.share = 0, 0.0, 0.0
+        self.steps, self.share = 0, 0.0
 
     def note(self, waited: float, seconds: float) -> None:
-        """Count one step, and the share of it that was waited, alone and on average."""
-        self.last = waited / max(seconds, 1e-9)
+        """Count one step, and which part of it was waited."""
         self.steps += 1
         counted = self.steps - watch.STEPS_TO_BEGIN  # the first ones start loaders and read what is kept from then on
         if counted > 0:
-            self.share += (self.last - self.share) / min(counted, LOOKING_BACK)
+            self.share += (waited / max(seconds, 1e-9) - self.share) / min(counted, LOOKING_BACK)
 
 
 def say_all(run: Run, log: RunLog | None, findings: Sequence[Finding | None], step: int, *, validated: bool) -> None:

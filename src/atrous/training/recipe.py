@@ -67,8 +67,10 @@ class TrainingConfig(Config):
     and saved. Without it there is none."""
     channels_last: bool | Literal["auto"] = "auto"
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
+    compile: bool = False
+    """Whether torch compiles the network before the first step, which takes a minute or more; for GPUs."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that read and augment; they change nothing but the speed."""
+    """Processes that read and augment, 0 for a thread of this one; they change nothing but the speed."""
     cache_gigabytes: Annotated[float, Field(ge=0, le=1024)] = 1.0
     """How much memory may keep decoded training pictures, so that their files are read once; 0 for none. What a small
     data set does not need is not taken."""

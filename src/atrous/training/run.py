@@ -25,6 +25,7 @@ from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
 from atrous.training.clock import Clock
+from atrous.training.compiling import compile_answers
 from atrous.training.distributed import ALONE, Processes
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
@@ -138,6 +139,8 @@ def begin(
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
     learner = begin_learner(network, recipe, arithmetic)
+    if recipe.training.compile:
+        compile_answers(network)
     state = load_state(folder.state, learner, processes) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
         state.class_pixels = count_together(train_split, processes, progress)
@@ -277,7 +280,7 @@ def describe(run: Run) -> None:
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
     parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
     layout = run.settings.memory_format
-    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
+    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in a thread"
     fraction = run.recipe.training.fraction
     share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
     pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"

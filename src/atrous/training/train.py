@@ -1,12 +1,11 @@
 """The training loop: from a recipe to a run folder whose best checkpoint predicts."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from atrous.data.loading import Batch, Fault, training_batches
+from atrous.data.loading import Fault, training_batches
 from atrous.progress import Progress, Silent
 from atrous.training.averaging import follow
 from atrous.training.diagnosis import require_sound_step
@@ -15,6 +14,7 @@ from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.lookout import Timing, look_at_batches, look_at_step
+from atrous.training.memory import describe_memory, keep_freed_memory, memory_row
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
 from atrous.training.run import Run, begin, keep, name_of, save
@@ -24,7 +24,9 @@ from atrous.training.skipping import next_batches
 from atrous.training.state import RunState
 from atrous.training.step import memory_suffices, update
 from atrous.training.trackers import tracking
+from atrous.training.uploading import uploaded
 from atrous.training.validation import keep_if_best, validate_if_it_can_be_done, validation_is_due
+from atrous.training.waiting import TimedBatches
 
 SMOOTHING = 0.98
 """Share of the old value in the smoothed loss: it looks back about 50 steps."""
@@ -94,6 +96,8 @@ def make_steps(run: Run) -> None:
         share=run.processes.share,
         skipped=faults,
     )
+    keep_freed_memory()
+    arriving = TimedBatches(uploaded(batches, run.arithmetic.device))
     with (
         closing(batches),  # ends the loader processes, whatever happens
         Interrupt() as interrupt,
@@ -121,15 +125,16 @@ def make_steps(run: Run) -> None:
                 save(run)
             if run.complete:
                 break
-            task.advance(take_step(run, batches, faults, timing, log))
+            task.advance(take_step(run, arriving, faults, timing, log))
             keep(run)
             if run.processes.any(run.clock.rings):
                 save(run)
         else:
             save(run)
+    run.progress.say(describe_memory(run.arithmetic.device))
 
 
-def take_step(run: Run, batches: Iterator[Batch], faults: list[Fault], timing: Timing, log: RunLog | None) -> str:
+def take_step(run: Run, batches: TimedBatches, faults: list[Fault], timing: Timing, log: RunLog | None) -> str:
     """Make one update and log it; return what to show beside the progress.
 
     Raises:
@@ -149,6 +154,7 @@ def take_step(run: Run, batches: Iterator[Batch], faults: list[Fault], timing: T
     require_sound_step(run, loss, taken)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)
+    batches.count(seconds)
     if run.learner.average is not None and plan.average_decay is not None:
         follow(run.learner.average, run.learner.network, plan.average_decay, state.step)
     timing.note(waited, seconds)
@@ -163,8 +169,9 @@ def take_step(run: Run, batches: Iterator[Batch], faults: list[Fault], timing: T
             learning_rate=rate,
             gradient_norm=state.watch.gradient_norm,
             images_per_second=speed,
-            data_wait=timing.last,
             seconds=state.seconds,
+            data_wait=batches.share(),
+            **memory_row(run.arithmetic.device),
         )
         with log.writing() as events:
             write_learning_rates(events, state.step, run.learner.optimizer)
