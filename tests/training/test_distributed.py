@@ -266,7 +266,9 @@ def _fail(data: Path, place: Path) -> None:
         if processes.main:
             (data / "images" / "train" / "p0.png").write_bytes(b"no picture")
         processes.gather(None)
-    fails(recipe_of(data, network=FROZEN), place / "run")  # one of the processes meets it in the middle of the training
+    fails(
+        recipe_of(data, network=FROZEN, training={"skip_pictures": 0}), place / "run"
+    )  # one of the processes meets it in the middle of the training
     fails(recipe_of(data, training={"check_first": True}), place / "checked")
     fails(recipe_of(data, training={"batch_size": 1}), place / "few")
     assert [error.told for error in errors] == 3 * [number > 0]
