@@ -39,9 +39,18 @@ class RunFolder:
         """
         if resume:
             self._require_same_recipe(recipe)
-        elif self.path.exists() and not self.path.is_dir():
+        else:
+            self.require_free(overwrite=overwrite)
+
+    def require_free(self, *, overwrite: bool) -> None:
+        """Refuse a folder in which no run must begin; nothing is written.
+
+        Raises:
+            OutputError: If another run is there and may not be overwritten, or the folder is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
-        elif self.holds_run() and not overwrite:
+        if self.holds_run() and not overwrite:
             way_on = "continue it with --resume, replace it" if self.state.exists() else "replace it"
             raise OutputError(
                 f"{self.path} already holds a run: {way_on} with --overwrite, or choose another folder with --output."

@@ -15,6 +15,7 @@ from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.optimizer import set_learning_rate
+from atrous.training.pace import Pace
 from atrous.training.recipe import Recipe
 from atrous.training.run import Run, begin, keep, name_of, save
 from atrous.training.run_folder import RunFolder
@@ -46,6 +47,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    pace: Pace | None = None,
 ) -> TrainingResult:
     """Train a network and leave a run folder with checkpoints, logs and scores.
 
@@ -55,6 +57,7 @@ def train(
         resume: Continue the run that is there, exactly from its last save.
         overwrite: Replace the run that is there.
         progress: Where to show how far it is.
+        pace: Follows a clock, and changes how many steps there are so that the training ends in time.
 
     Returns:
         The folder, how far the run is, and whether that is its end.
@@ -86,6 +89,8 @@ def train(
             with log.writing() as events:
                 write_graph(events, run.learner.network, recipe.augmentation.crop)
         while not interrupt.requested:
+            if pace is not None:
+                pace.keep(run, task)
             if validation_is_due(run):
                 save(run)  # before the validation, so that a kill during it loses no step
                 validation = validate(run, interrupt)

@@ -39,6 +39,7 @@ class Speed(NamedTuple):
     """To read, predict and score one picture of val at its own size."""
     steps: int
     """That were measured."""
+    batch_size: int
     memory: float
     """GiB that were needed beyond those that were held before, at the peak."""
     seconds_to_begin: float

@@ -74,9 +74,7 @@ class MachineFacts(NamedTuple):
     """Whether the device gains from it."""
 
 
-def look_at_data(
-    train: SegmentationDataset, val: SegmentationDataset, seconds: float, progress: Progress
-) -> DataFacts:
+def look_at_data(train: SegmentationDataset, val: SegmentationDataset, seconds: float, progress: Progress) -> DataFacts:
     """Read pictures that are spread evenly over the training split, as many as the time allows.
 
     Args:
@@ -159,7 +157,10 @@ def _available() -> float | None:
 
 def _left_to_container() -> float | None:
     root = Path("/sys/fs/cgroup")
-    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
         try:
             return (int((root / limit).read_text()) - int((root / used).read_text())) / 2**30
         except (OSError, ValueError):  # there is none, or it says "max"
