@@ -123,7 +123,7 @@ def _wanted_batch(machine: MachineFacts, seconds: float, speed: Speed | None) ->
     return 8, "steady gradients; the time suffices for enough updates"
 
 
-MANY_STEPS = 1000
+MANY_STEPS = 300
 """Updates, below which more of them are worth more than steadier ones."""
 
 
