@@ -18,6 +18,7 @@ from atrous.files import write_text
 from atrous.progress import Progress, Silent
 from atrous.training.pace import Pace, describe_end
 from atrous.training.planning.choice import Choice, Speed, Start
+from atrous.training.planning.clock import Clock
 from atrous.training.planning.facts import DataFacts, MachineFacts, look_at_data, look_at_machine
 from atrous.training.planning.measure import measure
 from atrous.training.planning.plan import Plan, Wish, plan
@@ -47,13 +48,14 @@ class Fitting:
     machine: MachineFacts
     start: Start | None
     deadline: float
-    """By `time.monotonic()`."""
+    """By the clock."""
+    clock: Clock = time.monotonic
     progress: Progress = field(default_factory=Silent)
 
     @property
     def seconds_left(self) -> float:
         """Until the deadline."""
-        return self.deadline - time.monotonic()
+        return self.deadline - self.clock()
 
 
 def fit(
@@ -67,6 +69,7 @@ def fit(
     progress: Progress | None = None,
     show: Callable[[tuple[Choice, ...]], None] | None = None,
     began: float | None = None,
+    clock: Clock = time.monotonic,
 ) -> TrainingResult:
     """Plan a training for a data set, this machine and so many minutes, and make it.
 
@@ -82,7 +85,8 @@ def fit(
         overwrite: Replace the run that is there.
         progress: Where to show how far it is.
         show: Is given the choices, in place of lines to `progress`.
-        began: When the minutes began, by `time.monotonic()`; by default now.
+        began: When the minutes began, by the clock; by default now.
+        clock: Whose seconds count; `time.process_time` makes them those of this process's own work.
 
     Returns:
         As `train`.
@@ -90,13 +94,14 @@ def fit(
     Raises:
         AtrousError: If data, weights or folder cannot be used, or the time is too short for a single validation.
     """
-    began = time.monotonic() if began is None else began
+    began = clock() if began is None else began
     progress = progress or Silent()
     config = parse_dataset(dataset) if isinstance(dataset, str) else dataset
     wish = Wish(name_of(config), config, minutes, seed)
     folder = RunFolder(output or Path("runs") / wish.name)
     folder.require_free(overwrite=overwrite)
-    fitting = look(wish, folder, start_from, began + 60 * minutes, overwrite=overwrite, progress=progress)
+    wish = wish._replace(data=with_val(wish, folder, progress))
+    fitting = look(wish, folder, start_from, began + 60 * minutes, clock, progress)
     speed, machine = measure_what_fits(fitting)
     planned = plan(fitting.wish, fitting.data, machine, fitting.start, speed, fitting.seconds_left)
     if show is None:
@@ -108,24 +113,23 @@ def fit(
 
 
 def look(
-    wish: Wish, folder: RunFolder, start_from: str | None, deadline: float, *, overwrite: bool, progress: Progress
+    wish: Wish, folder: RunFolder, start_from: str | None, deadline: float, clock: Clock, progress: Progress
 ) -> Fitting:
-    """Open a data set, draw a split val where there is none, and gather the facts.
+    """Open a data set that has train and val, and gather the facts.
 
     Raises:
         AtrousError: If the data or the weights cannot be used.
     """
-    wish = wish._replace(data=with_val(wish, folder, overwrite=overwrite, progress=progress))
     splits = open_split(wish.data, "train"), open_split(wish.data, "val")
     require_same_labels(splits[0].labels, splits[1])
-    data = look_at_data(*splits, LOOKING_SHARE * 60 * wish.minutes, progress)
+    data = look_at_data(*splits, LOOKING_SHARE * 60 * wish.minutes, progress, clock)
     machine = look_at_machine()
     progress.say(describe_facts(data, machine))
     start = find_start(start_from, data, machine, progress)
-    return Fitting(wish, folder, *splits, data, machine, start, deadline, progress)
+    return Fitting(wish, folder, *splits, data, machine, start, deadline, clock, progress)
 
 
-def with_val(wish: Wish, folder: RunFolder, *, overwrite: bool, progress: Progress) -> DataConfig:
+def with_val(wish: Wish, folder: RunFolder, progress: Progress) -> DataConfig:
     """Return the data set if it has train and val; else a folder beside the run, which the seed has divided.
 
     A split test, if there is one, is left alone.
@@ -142,7 +146,7 @@ def with_val(wish: Wish, folder: RunFolder, *, overwrite: bool, progress: Progre
     shares = parse_fractions(DIVISION)
     division = divide(datasets, shares, seed=wish.seed, progress=progress, workers=default_workers())
     root = folder.path / "data"
-    if overwrite and (root / "split.csv").is_file():  # of an earlier fit
+    if (root / "split.csv").is_file():  # of an earlier fit, whose run is gone or may be overwritten
         shutil.rmtree(root)
     write_division(root, division, datasets, progress=progress)
     of = " and ".join(sources)
@@ -160,7 +164,7 @@ def measure_what_fits(fitting: Fitting) -> tuple[Speed, MachineFacts]:
     for attempt in range(TRIES):
         recipe = plan(fitting.wish, fitting.data, machine, fitting.start).recipe
         try:
-            return measure(recipe, fitting.train, fitting.val, seconds, fitting.progress), machine
+            return measure(recipe, fitting.train, fitting.val, seconds, fitting.progress, fitting.clock), machine
         except TrainingError:
             if recipe.training.batch_size == 1 or attempt == TRIES - 1:
                 raise
@@ -177,7 +181,7 @@ def train_in_time(fitting: Fitting, planned: Plan, *, overwrite: bool) -> Traini
     recipe, length, progress = planned.recipe, planned.length, fitting.progress
     assert length is not None
     progress.say(f"All is done {describe_end(fitting.seconds_left)}.")
-    pace = Pace(fitting.deadline, length.validation_seconds, length.finishing_seconds)
+    pace = Pace(fitting.deadline, length.validation_seconds, length.finishing_seconds, fitting.clock)
     result = train(recipe, fitting.folder.path, overwrite=overwrite, progress=progress, pace=pace)
     if result.finished and result.steps != recipe.training.steps:
         write_text(result.folder.recipe, recipe_text(with_steps(recipe, result.steps)))

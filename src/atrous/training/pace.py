@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from atrous.progress import Task, duration
+from atrous.training.planning.clock import Clock
 from atrous.training.run import Run
 
 LOOKS_BACK = 50
@@ -23,23 +24,26 @@ class Pace:
     in the run's state; a run that is resumed without a pace goes on to the number of updates it last had.
     """
 
-    def __init__(self, deadline: float, validation_seconds: float, finishing_seconds: float) -> None:
+    def __init__(
+        self, deadline: float, validation_seconds: float, finishing_seconds: float, clock: Clock = time.monotonic
+    ) -> None:
         """Take the time.
 
         Args:
-            deadline: By `time.monotonic()`, when all must be done.
+            deadline: When all must be done, by the clock.
             validation_seconds: That one validation takes, until one has been seen.
             finishing_seconds: For what comes after the last validation.
+            clock: Seconds that pass.
         """
         self.deadline, self.validation_seconds = deadline, validation_seconds
-        self.finishing_seconds = finishing_seconds
+        self.finishing_seconds, self.clock = finishing_seconds, clock
         self._updates: deque[float] = deque(maxlen=LOOKS_BACK)
         self._seen: tuple[float, int, int] | None = None
         self._said: int | None = None
 
     def keep(self, run: Run, task: Task) -> None:
         """Look at the clock before an update, and change the number of updates where it would miss the deadline."""
-        now, state = time.monotonic(), run.state
+        now, state = self.clock(), run.state
         self._note(now, state.step, state.validated)
         steps = self._fitting(run, now)
         if steps is None or not _differs(steps, run):

@@ -13,6 +13,7 @@ import torch
 from atrous.data.samples import SegmentationDataset, require_known_labels
 from atrous.inference.device import best_device, describe_device, gains_from_bfloat16
 from atrous.progress import Progress, track
+from atrous.training.planning.clock import Clock
 
 Size = tuple[int, int]
 
@@ -74,7 +75,13 @@ class MachineFacts(NamedTuple):
     """Whether the device gains from it."""
 
 
-def look_at_data(train: SegmentationDataset, val: SegmentationDataset, seconds: float, progress: Progress) -> DataFacts:
+def look_at_data(
+    train: SegmentationDataset,
+    val: SegmentationDataset,
+    seconds: float,
+    progress: Progress,
+    clock: Clock = time.monotonic,
+) -> DataFacts:
     """Read pictures that are spread evenly over the training split, as many as the time allows.
 
     Args:
@@ -82,23 +89,24 @@ def look_at_data(train: SegmentationDataset, val: SegmentationDataset, seconds: 
         val: The validation split, which is only counted.
         seconds: After which no more are read, once there are `AT_LEAST`.
         progress: Where to show how far it is.
+        clock: Seconds that pass.
 
     Raises:
         ImageError, MaskError: If a file is unreadable, or a mask holds a label of no class.
     """
     sizes: list[Size] = []
     pixels = np.zeros(train.labels.ignore_index + 1, np.int64)
-    started = time.monotonic()
+    started = clock()
     chosen = np.unique(np.linspace(0, len(train) - 1, min(AT_MOST, len(train))).round().astype(int))
     order = np.random.default_rng(0).permutation(chosen)  # so that those that are reached in time are spread, too
     for index in track(order, progress, "Looking at train", len(order)):
-        if len(sizes) >= AT_LEAST and time.monotonic() - started > seconds:
+        if len(sizes) >= AT_LEAST and clock() - started > seconds:
             break
         sample = train[int(index)]
         require_known_labels(train, int(index), sample)
         sizes.append((sample.image.shape[0], sample.image.shape[1]))
         pixels += np.bincount(sample.mask.ravel(), minlength=len(pixels))
-    spent = time.monotonic() - started
+    spent = clock() - started
     return _facts(train, len(val), sizes, pixels[: train.labels.num_classes], spent / len(sizes))
 
 
