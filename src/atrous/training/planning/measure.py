@@ -56,7 +56,8 @@ def measure(
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     learner = begin_learner(network, recipe, arithmetic)
     loss = build_loss(recipe.loss, train.labels, NOT_COUNTED, arithmetic.device)
-    times, begun = [], clock()
+    times: list[float] = []
+    begun = clock()
     batches = training_batches(
         CachedDataset(train, recipe.training.cache_gigabytes),
         recipe.augmentation,
