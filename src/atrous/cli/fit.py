@@ -77,10 +77,10 @@ def print_choices(choices: "tuple[Choice, ...]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("choice", no_wrap=True)
-    table.add_column("value", style="bold", max_width=32)
-    table.add_column("why", ratio=1)
+    table.add_column("value", style="bold", max_width=24)
+    table.add_column("why")
     for choice in choices:
         table.add_row(choice.name, choice.value, choice.reason)
     Console(highlight=False, markup=False).print(table)

@@ -17,6 +17,8 @@ TUNED_SHARE = 0.5
 """Of that rate where the network starts from weights, which large steps would forget."""
 SGD_RATE = 0.007
 """For batches of 16: DeepLab v3's (arXiv:1706.05587)."""
+SHORT = 300
+"""Updates up to which the rate is twice as high: small steps would not get far enough."""
 LONG = 20_000
 """Updates from which SGD is worth its slow beginning: the papers train 30,000 and more."""
 WARMUP_SHARE = 0.05
@@ -32,12 +34,12 @@ def choose_loss(data: DataFacts) -> tuple[LossConfig, Choice]:
     the full ratio would make rare classes appear wherever they might be.
     """
     if data.imbalance < HEAVY_IMBALANCE:
-        why = f"the most frequent class occurs {data.imbalance:.0f} times as often as the rarest: no weights needed"
+        why = f"the rarest class is {data.imbalance:.0f} times rarer than the most frequent: no weights"
         return CrossEntropyConfig(), Choice("loss", "cross-entropy", why)
     weights = dampened_weights(data)
     rarest = min((name for name in weights if _share(data, name) > 0), key=lambda name: _share(data, name))
-    why = f"{rarest} has {_share(data, rarest):.2g} of the pixels; weights by the root of the frequencies"
-    words = f"cross-entropy, weights {min(weights.values()):.2g} to {max(weights.values()):.2g}"
+    why = f"{rarest} has {_share(data, rarest):.2%} of the pixels; by the root of frequencies"
+    words = f"weighted {min(weights.values()):.2g} to {max(weights.values()):.2g}"
     return CrossEntropyConfig(class_weights=weights), Choice("loss", words, why)
 
 
@@ -70,22 +72,25 @@ def choose_learning(pictures_per_update: int, steps: int, start: Start | None) -
     optimizer, choice = _optimizer(pictures_per_update, steps, start)
     warmup = min(MOST_WARMUP, max(1, round(WARMUP_SHARE * steps)))
     decay = None
-    average = Choice("average", "none", f"{steps:,} updates are too few to average their weights")
+    average = Choice("average", "none", f"{steps:,} updates are too few for a moving average")
     if steps >= AVERAGE_FROM:
         decay = round(1 - 1 / max(20, min(1000, steps / 20)), 4)  # looks back over a twentieth of the training
-        average = Choice("average", f"decay {decay:g}", "the mean of the last weights scores more steadily")
+        average = Choice("average", f"decay {decay:g}", "a moving average of the weights is steadier")
     return Learning(optimizer, warmup, decay, (choice, average))
 
 
 def _optimizer(batch: int, steps: int, start: Start | None) -> tuple[OptimizerConfig, Choice]:
     if steps >= LONG:
         rate = _rounded(SGD_RATE * batch / 16)
-        why = f"{steps:,} updates are a long training, as in the papers; the rate goes with batches of {batch}"
+        why = f"{steps:,} updates are long, as in the papers; for {batch} at once"
         return SGDConfig(learning_rate=rate), Choice("optimizer", f"SGD, rate {rate:g}", why)
     share = 1.0 if start is None else TUNED_SHARE
-    rate = _rounded(ADAMW_RATE * share * math.sqrt(batch / 8))
+    hurry = 2.0 if steps <= SHORT else 1.0
+    rate = _rounded(ADAMW_RATE * share * hurry * math.sqrt(batch / 8))
     from_ = "random weights" if start is None else "trained weights"
-    why = f"AdamW gets further in {steps:,} updates; the rate is for batches of {batch} from {from_}"
+    why = f"quick in {steps:,} updates; for {batch} at once from {from_}"
+    if hurry > 1:
+        why += ", doubled for so few"
     config = AdamWConfig(learning_rate=rate, weight_decay=0.03)
     return config, Choice("optimizer", f"AdamW, rate {rate:g}", why)
 

@@ -78,9 +78,9 @@ def _choices(
 ) -> tuple[Choice, ...]:
     seen = f"{duration(update)} each" if update >= 2 else f"{1 / update:.1f} per second"
     some = f" of {pictures} of the {data.val:,} pictures" if pictures < data.val else ""
-    why = f"each takes {duration(one)}{some}" + ("" if validations > 1 else ": one at the end is what the time allows")
+    why = f"each takes {duration(one)}{some}" + ("" if validations > 1 else ", so one at the end")
     return (
-        Choice("updates", f"{steps:,}", f"{seen}, as measured; the learning rate reaches zero with the last"),
+        Choice("updates", f"{steps:,}", f"{seen}, measured; the rate reaches zero with the last"),
         Choice("validations", f"{validations}", why),
     )
 

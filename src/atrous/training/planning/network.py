@@ -22,7 +22,7 @@ def choose_network(
 ) -> tuple[NetworkConfig, Choice]:
     """Choose the member of the family and its backbone."""
     if start is not None:
-        return start.network, Choice("network", words_of(start.network), "it is that of the weights it starts from")
+        return start.network, Choice("network", words_of(start.network), "that of the weights it starts from")
     tiny = max(data.size) <= TINY
     large = machine.gpu and machine.gpu_memory >= GPU_MEMORY_OF_RESNET
     patient = not machine.gpu and machine.cores * minutes >= CORE_MINUTES_OF_RESNET
@@ -31,20 +31,20 @@ def choose_network(
         why = "the GPU has the memory and the speed for it" if large else "cores and minutes suffice for it"
     else:
         network = DeepLabV3PlusConfig(backbone=MobileNetV2Config(), output_stride=8 if tiny else 16)
-        why = "the lightest with a decoder: it sees the most pictures in the time"
+        why = "light: it sees the most pictures in the time"
         if tiny:
-            why = f"light, and fine enough for pictures of {data.size[1]}x{data.size[0]}"
+            why = f"light; at stride 8 fine enough for {data.size[1]}x{data.size[0]}"
     return network, Choice("network", words_of(network), why)
 
 
 def words_of(network: NetworkConfig) -> str:
-    """A network in a few words: `DeepLab v3+ on MobileNetV2, stride 16`."""
+    """A network in a few words: `v3+ on MobileNetV2`."""
     member = {
-        "deeplab_v1": "DeepLab v1",
-        "deeplab_v2": "DeepLab v2",
-        "deeplab_v3": "DeepLab v3",
-        "deeplab_v3plus": "DeepLab v3+",
-        "lite_deeplab": "Lite DeepLab",
+        "deeplab_v1": "v1",
+        "deeplab_v2": "v2",
+        "deeplab_v3": "v3",
+        "deeplab_v3plus": "v3+",
+        "lite_deeplab": "lite",
         "image_classifier": "classifier",
     }[network.kind]
     backbone = network.backbone
@@ -52,13 +52,13 @@ def words_of(network: NetworkConfig) -> str:
     name = names.get(backbone.kind, backbone.kind.replace("_", " "))
     if backbone.kind == "resnet":
         name = f"ResNet-{backbone.depth}"
-    return f"{member} on {name}, stride {network.output_stride}"
+    return f"{member} on {name}"
 
 
 def choose_start(data: DataFacts, start: Start | None) -> Choice:
     """Say which weights the training starts from."""
     if start is None:
-        why = "none are at hand; with weights (--start-from, `atrous models`) the same minutes bring far more"
+        why = "no others are at hand; --start-from MODEL would bring far more"
         return Choice("start", "random weights", why)
     shared = start.shared(data.classes)
     why = "a trained backbone helps on any pictures"
@@ -70,15 +70,15 @@ def choose_start(data: DataFacts, start: Start | None) -> Choice:
 def choose_norms(network: NetworkConfig, batch_size: int, start: Start | None) -> tuple[NetworkConfig, Choice]:
     """Choose how batch norms run: by the statistics of batches that are large enough for them."""
     if batch_size >= SMALLEST_BATCH:
-        why = f"statistics of {batch_size} pictures can be trusted"
+        why = f"{batch_size} pictures give statistics that can be trusted"
         return network, Choice("batch norm", "learns", why)
-    few = f"statistics of {batch_size} picture{'s' * (batch_size > 1)} cannot be trusted"
+    few = f"{batch_size} picture{'s' * (batch_size > 1)} give{'s' * (batch_size == 1)} no good statistics"
     if start is not None:
         norms = BatchNormConfig(**{**network.batch_norm.model_dump(), "frozen": True})
         return network.model_copy(update={"batch_norm": norms}), Choice(
-            "batch norm", "frozen", f"{few}, those of the weights it starts from can"
+            "batch norm", "frozen", f"{few}; the weights it starts from have them"
         )
     norms = BatchNormConfig(**{**network.batch_norm.model_dump(), "momentum": SLOW_MOMENTUM})
     return network.model_copy(update={"batch_norm": norms}), Choice(
-        "batch norm", f"momentum {SLOW_MOMENTUM:g}", f"{few}: the average over many batches is used in prediction"
+        "batch norm", f"momentum {SLOW_MOMENTUM:g}", f"{few}: prediction averages over many batches"
     )

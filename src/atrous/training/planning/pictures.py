@@ -51,21 +51,21 @@ def choose_views(data: DataFacts, machine: MachineFacts) -> Views:
 def _crop_choice(data: DataFacts, machine: MachineFacts, crop: Size) -> Choice:
     height, width = data.size
     whole = crop[0] >= height and crop[1] >= width
-    why = f"it holds a whole picture of {width}x{height}"
+    why = f"holds a whole picture of {width}x{height}"
     if not whole:
-        speed = "a GPU is fast on" if machine.gpu else "a CPU still makes many steps with"
-        why = f"the shape of the {width}x{height} pictures, in a size that {speed}"
+        device = "GPU" if machine.gpu else "CPU"
+        why = f"the shape of {width}x{height}, in a size for many steps on a {device}"
     return Choice("crop", f"{crop[1]}x{crop[0]}", why)
 
 
 def _scale_choice(data: DataFacts, crop: Size, smallest: float, colour: float) -> Choice:
     seen = min(1.0, crop[0] / smallest / data.size[0], crop[1] / smallest / data.size[1])
-    why = "objects of other sizes are seen, too"
+    why = f"objects of other sizes; colours ±{colour:.0%}"
     if smallest < USUAL_SCALE:
-        why = f"at the smallest the crop shows {seen:.0%} of a picture's side, at 1 what validation sees"
+        why = f"the crop shows up to {seen:.0%} of a side; colours ±{colour:.0%}"
     if colour > 0.3:
-        why += f"; {data.train} pictures are few: colours vary more"
-    return Choice("scale, colours", f"{smallest:.2g} to {LARGEST_SCALE:g}, ±{colour:.0%}", why)
+        why += f", for {data.train} pictures are few"
+    return Choice("scale", f"{smallest:.2g} to {LARGEST_SCALE:g}", why)
 
 
 def _crop(size: Size, pixels: int) -> Size:
@@ -109,18 +109,18 @@ def choose_batch(
     size = 2 ** int(math.log2(max(1, fitting)))
     times = wanted // size
     memory = machine.gpu_memory if machine.gpu else machine.memory
-    why = f"{memory:.1f} GiB hold no more of this crop; {times} of them make one update"
-    return Batch(size, times, (Choice("batch", f"{size} pictures, {times} times", why),))
+    why = f"{memory:.1f} GiB hold no more at once; together one update"
+    return Batch(size, times, (Choice("batch", f"{times} times {size}", why),))
 
 
 def _wanted_batch(machine: MachineFacts, seconds: float, speed: Speed | None) -> tuple[int, str]:
     if machine.gpu:
-        return 16, "enough to keep a GPU busy, and the papers' own"
+        return 16, "keeps a GPU busy; the papers' own"
     if speed is None:
         return 8, "the usual on a CPU"
     if seconds / speed.seconds_per_picture < 8 * MANY_STEPS:
-        return 4, f"in this time batches of 8 would make fewer than {MANY_STEPS:,} updates"
-    return 8, "steady gradients; the time suffices for enough updates"
+        return 4, f"8 at once would leave fewer than {MANY_STEPS:,} updates"
+    return 8, "steady gradients, and the time leaves enough updates"
 
 
 MANY_STEPS = 300
@@ -143,6 +143,6 @@ def choose_cache(data: DataFacts, machine: MachineFacts) -> tuple[float, Choice]
     room = round(machine.memory * 0.25, 2)
     if data.gigabytes <= room:
         needed = max(0.1, math.ceil(data.gigabytes * 12) / 10)  # sizes vary: a fifth more than the median says
-        return needed, Choice("cache", f"{needed:g} GiB", f"all {data.train:,} pictures fit, so each is decoded once")
-    why = f"{data.gigabytes:.0f} GiB of decoded pictures do not fit into {machine.memory:.0f} GiB; as many as possible"
+        return needed, Choice("cache", f"{needed:g} GiB", f"all {data.train:,} pictures fit: each is decoded once")
+    why = f"a quarter of the memory; all pictures would take {data.gigabytes:.1f} GiB"
     return room, Choice("cache", f"{room:g} GiB", why)
