@@ -11,6 +11,7 @@ from atrous.training.losses import CrossEntropyConfig
 from atrous.training.optimizer import AdamWConfig, SGDConfig
 from atrous.training.planning.choice import Speed, Start
 from atrous.training.planning.facts import DataFacts, MachineFacts
+from atrous.training.planning.learning import choose_learning
 from atrous.training.planning.plan import Plan, Wish, plan
 from atrous.training.recipe import read_recipe, recipe_text
 
@@ -160,6 +161,13 @@ def test_batches_that_the_memory_does_not_hold_are_accumulated() -> None:
     assert training.batch_size * training.accumulation == 8
 
 
+def test_a_measured_need_of_memory_counts_and_one_of_nothing_is_not_believed() -> None:
+    hungry = plan(wish(600), STREETS, LAPTOP, None, SLOW._replace(memory=20.0)).recipe.training
+    assert (hungry.batch_size, hungry.accumulation) == (1, 8)
+    unknown = plan(wish(600), STREETS, LAPTOP, None, SLOW._replace(memory=0.0)).recipe.training
+    assert (unknown.batch_size, unknown.accumulation) == (8, 1)
+
+
 def test_norms_of_small_batches_are_frozen_from_weights_and_slow_from_chance() -> None:
     tight = LAPTOP._replace(memory=0.5)
     chance = plan(wish(), STREETS, tight).recipe
@@ -199,10 +207,10 @@ def test_short_trainings_take_adamw_and_long_ones_sgd() -> None:
 
 
 def test_larger_batches_and_random_weights_have_larger_rates() -> None:
-    small, large = planned(STREETS, LAPTOP, 6).recipe, planned(STREETS, LAPTOP, 600).recipe
-    assert small.optimizer.learning_rate < large.optimizer.learning_rate
-    tuned = planned(STREETS, LAPTOP, 600, LIGHT_START).recipe
-    assert tuned.optimizer.learning_rate < large.optimizer.learning_rate
+    small, large = (choose_learning(batch, 5000, None).optimizer.learning_rate for batch in (4, 16))
+    assert small == pytest.approx(large / 2, rel=0.1)
+    assert choose_learning(4, 5000, LIGHT_START).optimizer.learning_rate < small
+    assert choose_learning(4, 100, None).optimizer.learning_rate > small
 
 
 def test_all_decoded_pictures_are_kept_where_they_fit() -> None:

@@ -1,8 +1,8 @@
 """`atrous fit`: a training that plans itself, for the minutes that there are."""
 
 import shlex
-import time
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -39,7 +39,7 @@ def fit(
     The output folder is that of an ordinary run: its recipe.yaml says all that was chosen and can be changed and
     trained again. Ctrl-C saves and stops; `atrous train` with --resume goes on from there, without the clock.
     """
-    began = time.monotonic()
+    began = monotonic()
     from atrous.data import parse_dataset
     from atrous.progress import duration, terminal_progress
     from atrous.training.fit import fit as run_fit
@@ -57,6 +57,7 @@ def fit(
         progress=progress,
         show=(lambda _: None) if quiet else print_choices,
         began=began,
+        clock=monotonic,
     )
     state, folder = result.state, result.folder
     if not result.finished:
@@ -65,7 +66,7 @@ def fit(
         progress.say(f"Go on, without the clock, with: {shlex.join(words)}")
         return
     write_run_page(folder, read_recipe(folder.recipe))
-    took = duration(time.monotonic() - began)
+    took = duration(monotonic() - began)
     progress.say(f"Done in {took} of {duration(60 * minutes)}: mIoU {state.best_score:.1%} on val.")
     progress.say(f"Look at {folder.page}")
     progress.say(f"Next: {program()} predict {folder.best} YOUR_PHOTO.jpg")

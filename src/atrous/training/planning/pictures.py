@@ -131,10 +131,9 @@ def _fitting_batch(machine: MachineFacts, network: NetworkConfig, crop: Size, sp
     free = (machine.gpu_memory if machine.gpu else machine.memory) * SHARE_OF_MEMORY
     each = GIGABYTES.get(network.backbone.kind, GIGABYTES_OF_OTHERS) * (crop[0] * crop[1] / 1e6)
     stride = (16 / min(16, network.output_stride)) ** 2
-    if speed is not None and speed.batch_size:
-        each = speed.memory / speed.batch_size
-    else:
-        each *= 1 + (stride - 1) / 2  # half of it lies at the stride of the deepest features, about
+    each *= 1 + (stride - 1) / 2  # half of it lies at the stride of the deepest features, about
+    if speed is not None:  # a process that has held much before cannot tell what it needs
+        each = max(speed.memory / speed.batch_size, each / 4)
     return max(1, int(free / each))
 
 
