@@ -104,6 +104,13 @@ def test_weights_that_are_named_or_refused_are_what_it_starts_from(
     assert read_recipe(tmp_path / "run" / "recipe.yaml").training.start_from == str(copy)
 
 
+def test_one_of_several_processes_is_sent_back(
+    atrous: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "one of 2" in atrous.fails("fit", tmp_path, "--output", tmp_path / "run")
+
+
 def test_data_that_cannot_be_used_are_one_sentence(atrous: Terminal, tmp_path: Path) -> None:
     assert "no folder" in atrous.fails("fit", tmp_path / "nowhere", "--output", tmp_path / "run")
     data = write_data(tmp_path / "data")

@@ -1,5 +1,6 @@
 """`atrous fit`: looks at data and machine, plans a training for the minutes that are given, and keeps to them."""
 
+import os
 import re
 import shutil
 import time
@@ -12,7 +13,7 @@ from atrous.data.folder import FolderConfig
 from atrous.data.processes import default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.data.splits import divide, parse_fractions, write_division
-from atrous.errors import TrainingError
+from atrous.errors import ConfigError, TrainingError
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.files import write_text
 from atrous.progress import Progress, Silent
@@ -95,6 +96,7 @@ def fit(
         AtrousError: If data, weights or folder cannot be used, or the time is too short for a single validation.
     """
     began = clock() if began is None else began
+    require_one_process()
     progress = progress or Silent()
     config = parse_dataset(dataset) if isinstance(dataset, str) else dataset
     wish = Wish(name_of(config), config, minutes, seed)
@@ -110,6 +112,20 @@ def fit(
     else:
         show(planned.choices)
     return train_in_time(fitting, planned, overwrite=overwrite)
+
+
+def require_one_process() -> None:
+    """Refuse to plan as one of several processes.
+
+    Raises:
+        ConfigError: If the environment says so.
+    """
+    count = os.environ.get("WORLD_SIZE") or "1"
+    if count != "1":
+        raise ConfigError(
+            f"`atrous fit` plans for one process and was started as one of {count}: start it alone, then train its "
+            "recipe.yaml in as many."
+        )
 
 
 def look(
