@@ -57,6 +57,8 @@ class TrainingConfig(Config):
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The share of the training pictures that is used, drawn by the seed; a smaller one becomes part of the name."""
+    val_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the val pictures that validations look at, drawn by the seed; the reports say so."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
     precision: Literal["auto", TrainingPrecision] = "auto"

@@ -85,7 +85,7 @@ class Run:
     @property
     def steps(self) -> int:
         """How many updates the training has, if it does not stop early."""
-        return self.recipe.training.steps_for(len(self.train_split))
+        return self.state.steps or self.recipe.training.steps_for(len(self.train_split))
 
     @property
     def pictures_per_step(self) -> int:
@@ -208,6 +208,8 @@ def open_data(
         splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
         splits = CachedDataset(splits[0], plan.cache_gigabytes / processes.here, plan.cache_folder), splits[1]
+    if plan.val_fraction < 1:
+        splits = splits[0], DrawnSamples(splits[1], plan.val_fraction, plan.seed)
     require_same_labels(splits[0].labels, splits[1])
     require_known_class(plan, splits[0].labels)
     if plan.check_first:
@@ -284,7 +286,7 @@ def describe(run: Run) -> None:
     fraction = run.recipe.training.fraction
     share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
     pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
-    say(f"{run.train_split.title}: {pictures}")
+    say(f"{run.val_split.title}: {pictures}")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
     say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.learner.network.output_stride}")
     for sentence in deviations(run.recipe.network):

@@ -41,12 +41,22 @@ class RunFolder:
                 there is no run to resume. One that was killed before its first save is begun anew.
             ConfigError: If the run there has another recipe; the first differences are named.
         """
-        self.lock.require_free()
         if resume:
+            self.lock.require_free()
             self._require_same_recipe(recipe)
-        elif self.path.exists() and not self.path.is_dir():
+        else:
+            self.require_free(overwrite=overwrite)
+
+    def require_free(self, *, overwrite: bool) -> None:
+        """Refuse a folder in which no run must begin; nothing is written.
+
+        Raises:
+            OutputError: If another run is there and may not be overwritten, or is going on, or the folder is a file.
+        """
+        self.lock.require_free()
+        if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
-        elif self.holds_run() and not overwrite:
+        if self.holds_run() and not overwrite:
             killed_early = self.recipe.exists() and not self.best.exists()
             way_on = "continue it with --resume, replace it" if self.state.exists() or killed_early else "replace it"
             raise OutputError(

@@ -41,6 +41,8 @@ class RunState:
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
+    steps: int | None = None
+    """How many there are, where the clock has decided that and no longer the recipe (`Pace`)."""
     class_pixels: list[list[int]] = field(default_factory=list)
     """How often each class occurs in training (`ClassPixels`), where the loss weighs classes by that."""
     skipped: list[int] = field(default_factory=list)

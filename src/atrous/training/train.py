@@ -16,6 +16,7 @@ from atrous.training.logs import RunLog
 from atrous.training.lookout import Timing, look_at_batches, look_at_step
 from atrous.training.memory import describe_memory, keep_freed_memory, memory_row
 from atrous.training.optimizer import set_learning_rate
+from atrous.training.pace import Pace
 from atrous.training.recipe import Recipe
 from atrous.training.run import Run, begin, keep, name_of, save
 from atrous.training.run_folder import RunFolder
@@ -51,6 +52,7 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
     processes: Processes | None = None,
+    pace: Pace | None = None,
 ) -> TrainingResult:
     """Train a network and leave a run folder with checkpoints, logs and scores.
 
@@ -61,6 +63,7 @@ def train(
         overwrite: Replace the run that is there.
         progress: Where to show how far it is.
         processes: All that train together, where that is known already (`distributed.joined`).
+        pace: Follows a clock, and changes how many steps there are so that the training ends in time.
 
     Returns:
         The folder, how far the run is, and whether that is its end.
@@ -73,12 +76,12 @@ def train(
         progress = progress if progress and processes.main else Silent()
         run = begin(recipe, output, resume=resume, overwrite=overwrite, progress=progress, processes=processes)
         with closing(run.folder):
-            make_steps(run)
+            make_steps(run, pace)
     finished = run.complete and run.state.validated == run.state.step
     return TrainingResult(run.folder, run.state, run.steps, finished)
 
 
-def make_steps(run: Run) -> None:
+def make_steps(run: Run, pace: Pace | None = None) -> None:
     """Go from where the run is to its end, or until a signal asks to stop; all is saved then.
 
     Raises:
@@ -115,6 +118,8 @@ def make_steps(run: Run) -> None:
             with log.writing() as events:
                 write_graph(events, run.learner.network, recipe.augmentation.crop)
         while not run.processes.any(interrupt.requested):
+            if pace is not None:
+                pace.keep(run, task)
             if validation_is_due(run):
                 save(run)  # before the validation, so that a kill during it loses no step
                 validation = validate_if_it_can_be_done(run, interrupt, log)
