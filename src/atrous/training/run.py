@@ -131,10 +131,10 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     if path is None:
         return None
     start, words = start_from(network, recipe.network, split.labels, find_model(path))
-    if start.folded:
+    if start.folded_norms:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
         images = (torch.tensor(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
-        count = calibrate_norms(network, images)
+        count = calibrate_norms(network, start.folded_norms, images)
         words += f"; its folded batch norms are calibrated on {count} pictures"
     return words
 
