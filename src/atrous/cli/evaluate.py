@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
+from atrous.cli.options import Choices, Crf, CrfFile, Model, Quiet, chosen_crf
 
 if TYPE_CHECKING:
     from atrous.evaluation.report import EvaluationReport
@@ -17,6 +17,7 @@ def evaluate(
         str,
         typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid."),
     ],
+    choices: Choices = None,
     *,
     split: Annotated[str, typer.Option("--split", help="Which part of the data set to score.")] = "val",
     output: Annotated[
@@ -37,7 +38,7 @@ def evaluate(
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)
-    data = open_split(parse_dataset(dataset), split)
+    data = open_split(parse_dataset(dataset, choices or []), split)
     predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
     report = run_evaluation(predictor, data, progress)
     output = output or Path("evaluation") / f"{predictor.name}_{data.split}{'_crf' if predictor.crf else ''}"

@@ -140,10 +140,10 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
 
 
 def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Open the splits train and val, and read all of their files once if the recipe says so."""
+    """Open the splits to train and to validate on, and read all of their files once if the recipe says so."""
     plan = recipe.training
     splits: tuple[SegmentationDataset, SegmentationDataset]
-    splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    splits = open_split(recipe.data, plan.train_on), open_split(recipe.data, plan.validate_on)
     if plan.fraction < 1:
         splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
