@@ -18,7 +18,7 @@ from atrous.weights.checkpoint import read_info
 RECIPES = Path(__file__).parents[1] / "recipes"
 WEIGHTS = {
     "voc": ["deeplabv3_mnv2_pascal_quant.tflite", "--labels", "voc"],
-    "imagenet_v1": ["mobilenet_v1_0.25_224_float.tflite"],
+    "imagenet_v2": ["mobilenet_v1_0.25_224_float.tflite"],
     "imagenet_v2": ["tf2_mobilenet_v2_1.0_224_ptq.tflite"],
 }
 
@@ -65,7 +65,7 @@ RUNS = [
     on_fashion("drn_d54", "backbone: {kind: drn, variant: D-54}, output_stride: 8", 70),
     on_voc("004", "voc_sample_v2_mobilenet_v2", "voc"),
     on_voc("004_crf", "voc_sample_v2_mobilenet_v2", "voc", "--crf"),
-    on_voc("001", "voc_sample_v3_mobilenet_v1", "imagenet_v1"),
+    on_voc("001", "voc_sample_v3_mobilenet_v2", "imagenet_v2"),
     on_voc("003", "voc_sample_v3plus_mobilenet_v2_cell", "voc"),
 ]
 

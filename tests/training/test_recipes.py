@@ -13,7 +13,7 @@ from atrous.training.run import begin
 from atrous.training.train import train
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-LIGHT = {"camvid_v3plus_mobilenet_v2", "folder_v3plus_mobilenet_v2", "voc_v3plus_mobilenet_v2", "voc_v3_mobilenet_v1"}
+LIGHT = {"camvid_v3plus_mobilenet_v2", "folder_v3plus_mobilenet_v2", "voc_v3plus_mobilenet_v2", "voc_v3_mobilenet_v2"}
 SMALL = [
     "data={kind: shapes, height: 32, width: 48, train: 4, val: 1, test: 1}",
     "augmentation.crop=[33, 33]",
