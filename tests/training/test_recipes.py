@@ -17,6 +17,7 @@ LIGHT = {"camvid_v3plus_mobilenet_v2", "folder_v3plus_mobilenet_v2", "voc_v3plus
 SMALL = [
     "data={kind: shapes, height: 32, width: 48, train: 4, val: 1, test: 1}",
     "augmentation.crop=[33, 33]",
+    "training.epochs=null",
     "training.steps=2",
     "training.batch_size=1",
     "training.accumulation=1",

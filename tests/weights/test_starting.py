@@ -1,9 +1,11 @@
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from atrous.config import override
 from atrous.errors import CheckpointError, ConfigError
 from atrous.labels import LabelSpace
 from atrous.networks import (
@@ -101,6 +103,19 @@ def test_another_backbone_padding_or_pixel_scale_is_refused(changes: dict[str, o
     with pytest.raises(ConfigError, match="leave `network` out") as refusal:
         start_from(fresh(config, KNOWN), config, KNOWN, tmp_path / "a.safetensors")
     assert one_sentence(refusal.value)
+
+
+def test_what_a_refused_start_says_to_add_makes_it_fit(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a.safetensors")
+    other = DeepLabV3Config.model_validate(
+        {**SMALL.model_dump(), "padding": "same", "pixels": {"mean": (0.5,) * 3}, "backbone": {"kind": "mobilenet_v1"}}
+    )
+    with pytest.raises(ConfigError) as refusal:
+        start_from(fresh(other, KNOWN), other, KNOWN, tmp_path / "a.safetensors")
+    added = shlex.split(str(refusal.value).partition("or add ")[2].removesuffix("."))
+    content = override({"network": other.model_dump(mode="json")}, added)
+    config = DeepLabV3Config.model_validate(content["network"])
+    start_from(fresh(config, KNOWN), config, KNOWN, tmp_path / "a.safetensors")
 
 
 def folded(config: NetworkConfig) -> SegmentationNetwork:

@@ -1,5 +1,6 @@
 """Starting a training from weights: what fits is taken, classes by their names, and what is new is said."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,12 +74,13 @@ def start_from(
     """
     start = load_checkpoint(path)
     theirs, ours = _grown_up_with(start.info.network), _grown_up_with(config)
-    for choice, value in theirs.items():
-        if value != ours[choice]:
-            raise ConfigError(
-                f"`training.start_from`: the weights in {path} have another `network.{choice}` than the recipe: leave "
-                f"`network` out to take theirs, or set this to {value}."
-            )
+    if differing := [choice for choice, value in theirs.items() if value != ours[choice]]:
+        names = ", ".join(f"`network.{choice}`" for choice in differing)
+        words = " ".join(f"'network.{choice}={json.dumps(theirs[choice])}'" for choice in differing)
+        raise ConfigError(
+            f"`training.start_from`: the weights in {path} have another {names} than the recipe: leave `network` out "
+            f"to take theirs where they segment, or add {words}."
+        )
     given, own = start.network.state_dict(), network.state_dict()
     heads = {f"{name}.{role}" for name, _ in classifiers_of(network) for role in ("weight", "bias")}
     taken = _that_fit(own, given, heads)
