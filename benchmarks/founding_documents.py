@@ -18,7 +18,6 @@ from atrous.weights.checkpoint import read_info
 RECIPES = Path(__file__).parents[1] / "recipes"
 WEIGHTS = {
     "voc": ["deeplabv3_mnv2_pascal_quant.tflite", "--labels", "voc"],
-    "imagenet_v2": ["mobilenet_v1_0.25_224_float.tflite"],
     "imagenet_v2": ["tf2_mobilenet_v2_1.0_224_ptq.tflite"],
 }
 
