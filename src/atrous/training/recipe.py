@@ -35,10 +35,14 @@ class TrainingConfig(Config):
     """Pictures that pass the network together."""
     accumulation: Count = 1
     """Batches whose gradients make one update."""
+    train_on: str = "train"
+    """The split that is learned from."""
+    validate_on: str = "val"
+    """The split whose score chooses the best checkpoint."""
     validate_every: Count | None = None
     """Steps between two validations, each of which saves the run; by default a tenth of all steps."""
     best_by: Metric = "mean_iou"
-    """The score on val by which the best checkpoint is chosen."""
+    """The score by which the best checkpoint is chosen."""
     best_class: str | None = None
     """The class whose IoU is that score instead."""
     stop_after: Count | None = None
@@ -46,7 +50,7 @@ class TrainingConfig(Config):
     log_every: Count = 10
     """Steps between two lines of the log."""
     shown_pictures: Annotated[int, Field(ge=0, le=100)] = 3
-    """Pictures of val that TensorBoard shows after each validation, with truth, prediction and errors."""
+    """Pictures of `validate_on` that TensorBoard shows after each validation, with truth, prediction and errors."""
     show_graph: bool = False
     """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
     trackers: tuple[TrackerName, ...] = ()

@@ -180,10 +180,10 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     if path is None:
         return None
     start, words = start_from(network, recipe.network, split.labels, find_model(path))
-    if start.folded:
+    if start.folded_norms:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
         images = (torch.tensor(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
-        count = calibrate_norms(network, images)
+        count = calibrate_norms(network, start.folded_norms, images)
         words += f"; its folded batch norms are calibrated on {count} pictures"
     return words
 
@@ -197,13 +197,13 @@ def count_together(split: SegmentationDataset, processes: Processes, progress: P
 def open_data(
     recipe: Recipe, processes: Processes, progress: Progress, bearable: int = 0
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Open the splits train and val, and read all of their files once if the recipe says so.
+    """Open the splits to train and to validate on, and read all of their files once if the recipe says so.
 
     So many of the training pictures as are `bearable` may turn out to be unusable.
     """
     plan = recipe.training
     splits: tuple[SegmentationDataset, SegmentationDataset]
-    splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    splits = open_split(recipe.data, plan.train_on), open_split(recipe.data, plan.validate_on)
     if plan.fraction < 1:
         splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it

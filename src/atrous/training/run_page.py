@@ -22,7 +22,7 @@ def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
     Raises:
         AtrousError: If a file of the run or of its data can no longer be read, or the page not be written.
     """
-    examples = predict_examples(load(folder.best), open_split(recipe.data, "val"), EXAMPLES)
+    examples = predict_examples(load(folder.best), open_split(recipe.data, recipe.training.validate_on), EXAMPLES)
     write_report_page(
         folder.page,
         read_report(folder.report),
