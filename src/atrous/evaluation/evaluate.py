@@ -64,6 +64,8 @@ def protocol(predictor: Predictor, dataset: SegmentationDataset, sizes: Iterable
         pictures=len(dataset),
         sizes=_describe_sizes(sorted(sizes)),
         ignore=f"pixels whose true label is {dataset.labels.ignore_index}; all others count, from every picture",
+        scales=predictor.views.scales,
+        flip=predictor.views.flip,
         output_stride=predictor.network.output_stride,
         precision=predictor.precision,
         crf=predictor.crf,
