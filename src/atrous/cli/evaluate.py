@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
+from atrous.cli.options import (
+    Crf,
+    CrfFile,
+    Flip,
+    Model,
+    OutputStride,
+    PrecisionName,
+    Quiet,
+    RuntimeName,
+    Scales,
+    chosen_crf,
+    chosen_runtime,
+    chosen_views,
+)
 
 if TYPE_CHECKING:
     from atrous.evaluation.report import EvaluationReport, Protocol
@@ -28,6 +41,8 @@ def evaluate(
     flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
     quiet: Quiet = False,
 ) -> None:
     """Score a checkpoint on a split of a data set, every picture whole and compared at its own size."""
@@ -36,16 +51,19 @@ def evaluate(
     from atrous.evaluation.examples import predict_examples
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
-    from atrous.inference.predictor import load
+    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)
     data = open_split(parse_dataset(dataset), split)
-    predictor = load(
+    chosen, exactly = chosen_runtime(runtime, precision)
+    predictor = open_predictor(
         model,
         crf=chosen_crf(crf=crf, crf_config=crf_config),
         views=chosen_views(scales, flip=flip),
         output_stride=output_stride,
+        runtime=chosen,
+        precision=exactly,
         progress=progress,
     )
     report = run_evaluation(predictor, data, progress)
