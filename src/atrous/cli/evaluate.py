@@ -47,26 +47,34 @@ def evaluate(
 ) -> None:
     """Score a checkpoint on a split of a data set, every picture whole and compared at its own size."""
     from atrous.data import open_split, parse_dataset
-    from atrous.evaluation.evaluate import evaluate as run_evaluation
+    from atrous.evaluation.evaluate import report_of, tally
     from atrous.evaluation.examples import predict_examples
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
     from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
+    from atrous.training.distributed import joined
 
-    progress = terminal_progress(quiet=quiet)
-    data = open_split(parse_dataset(dataset), split)
-    chosen, exactly = chosen_runtime(runtime, precision)
-    predictor = open_predictor(
-        model,
-        crf=chosen_crf(crf=crf, crf_config=crf_config),
-        views=chosen_views(scales, flip=flip),
-        output_stride=output_stride,
-        runtime=chosen,
-        precision=exactly,
-        progress=progress,
-    )
-    report = run_evaluation(predictor, data, progress)
+    with joined() as processes:
+        progress = terminal_progress(quiet=quiet or not processes.main)
+        data = open_split(parse_dataset(dataset), split)
+        refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
+        chosen, exactly = chosen_runtime(runtime, precision)
+        predictor = processes.main_first(
+            lambda: open_predictor(
+                model,
+                crf=refining,
+                views=looking,
+                output_stride=output_stride,
+                runtime=chosen,
+                precision=exactly,
+                progress=progress,
+            )
+        )
+        tallies = processes.gather(tally(predictor, data, progress, processes.share))
+        report = processes.from_main(lambda: report_of(predictor, data, tallies))
+        if not processes.main:
+            return
     output = output or Path("evaluation") / f"{predictor.name}_{data.split}{_variant(report.protocol, output_stride)}"
     write_report(output / "report.json", report)
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
