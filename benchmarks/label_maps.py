@@ -3,8 +3,8 @@
 Usage: python benchmarks/label_maps.py MASK [--rounds R] [--threads T]
 MASK is a mask of a real picture: natural logits are highest at its labels, fall off within two places, and carry noise
 of a network's size; random ones are noise alone, so that nearly every cell is mixed. Both take turns, with as many
-threads. Printed are the medians over the rounds, the share of pixels in mixed cells, in how many pixels the masks
-differ, and how much memory each adds to the process, measured in one of its own.
+threads. Printed are medians of the processor's time, as others may use the machine, the share of mixed cells, in how
+many pixels the masks differ, and how much memory each adds to the process, measured in one of its own.
 """
 
 import argparse
@@ -77,9 +77,9 @@ def ours(logits: Array, case: Case, threads: int | None) -> Mask:
 
 
 def seconds(work: Callable[[], Mask]) -> tuple[float, Mask]:
-    began = time.perf_counter()
+    began = time.process_time()
     mask = work()
-    return time.perf_counter() - began, mask
+    return time.process_time() - began, mask
 
 
 def mixed(logits: Array) -> float:
