@@ -20,8 +20,10 @@ from atrous.server.service import Service
 
 PAGE = {
     "/": ("index.html", "text/html"),
-    "/app.js": ("app.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
+    "/app.js": ("app.js", "text/javascript"),
+    "/server.js": ("server.js", "text/javascript"),
+    "/png.js": ("png.js", "text/javascript"),
 }
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ABOUT = "Which class is each pixel of a picture? Send one to `/v1/segment`; the page at `/` does the same for people."
