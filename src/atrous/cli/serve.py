@@ -67,6 +67,7 @@ def serve(
     )
     taken = bound_socket(host, port)  # before the models, which take longer to load than to find the port taken
     service = Service(_loaded(models, progress), limits, token)
+    service.warm_up()
     progress.say(f"Serving {', '.join(service.models)} at {url_of(taken)} (Ctrl-C stops)")
     if host not in LOOPBACK and token is None:
         progress.say("Anybody who reaches this machine can use it: set a token with --token-file.")

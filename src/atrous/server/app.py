@@ -146,10 +146,6 @@ def _add_handlers(app: FastAPI) -> None:
     async def client_gone(_: Request, __: ClientDisconnect) -> Response:
         return problem_response(RefusedError(CLIENT_GONE, "client_gone", "The client went away."))
 
-    @app.exception_handler(Exception)
-    async def fault(_: Request, __: Exception) -> Response:
-        return problem_response(RefusedError(500, "fault", "The server failed at this request: its log says how."))
-
 
 def _sentence(error: RequestValidationError) -> str:
     """The first of the faults, in words."""

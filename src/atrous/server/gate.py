@@ -1,5 +1,6 @@
 """What every request passes on its way in and out: whose page it comes from, headers of safety, and the counting."""
 
+import logging
 import time
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ READING = ("GET", "HEAD", "OPTIONS")
 METHODS = (*READING, "POST", "PUT", "PATCH", "DELETE", "TRACE")
 CLIENT_GONE = 499
 """What is counted for a request that nobody waits for any more."""
+NOT_BEGUN = 0
+FAULT = RefusedError(500, "fault", "The server failed at this request: its log says how.")
+LOG = logging.getLogger(__name__)
 SAFETY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; "
@@ -57,7 +61,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), CLIENT_GONE
+        began, status = time.perf_counter(), NOT_BEGUN
 
         async def send_safely(message: Message) -> None:
             nonlocal status
@@ -74,6 +78,11 @@ class Gate:
             await self._app(scope, receive, send_safely)
         except RefusedError as refusal:
             await problem_response(refusal)(scope, receive, send_safely)
+        except Exception:
+            if status != NOT_BEGUN:
+                raise  # the connection is closed, which tells the client that the answer is not whole
+            LOG.exception("A request failed.")
+            await problem_response(FAULT)(scope, receive, send_safely)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             path = getattr(scope.get("route"), "path", "other")
@@ -91,7 +100,7 @@ class Gate:
         origin = headers.get("origin")
         if method in READING or origin is None or origin in self._origins:
             return
-        if origin == "null" or urlsplit(origin).netloc != host:
+        if origin not in (f"http://{host}", f"https://{host}"):
             raise RefusedError(
                 403,
                 "foreign_origin",

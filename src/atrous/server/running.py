@@ -59,7 +59,13 @@ def run(app: FastAPI, taken: socket.socket, seconds: float) -> None:
         seconds: The time limit of a request; a second Ctrl-C waits for none.
     """
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the server's own limit is lower, and answers
-    config = uvicorn.Config(
+    with _ending_well():
+        uvicorn.Server(configured(app, seconds)).run(sockets=[taken])
+
+
+def configured(app: FastAPI, seconds: float) -> uvicorn.Config:
+    """How uvicorn runs the application: on its own where it listens, quiet, and patient for as long as is said."""
+    return uvicorn.Config(
         app,
         http=PatientProtocol,
         loop="asyncio",
@@ -72,8 +78,6 @@ def run(app: FastAPI, taken: socket.socket, seconds: float) -> None:
         backlog=MOST_CONNECTIONS,
         timeout_graceful_shutdown=round(seconds) + MORE_SECONDS,
     )
-    with _ending_well():
-        uvicorn.Server(config).run(sockets=[taken])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Annotated
 
+import numpy as np
 from fastapi import Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
@@ -21,6 +22,7 @@ from atrous.server.schemas import ClassCard, Health, ModelCard, ModelOptions, Se
 from atrous.server.uploads import HeldBytes, PictureBytes, read_upload
 from atrous.server.worker import Worker
 
+SMALL = (64, 64, 3)
 TOKEN = HTTPBearer(auto_error=False, description="The token that the server was started with, if there is one.")
 
 
@@ -49,6 +51,11 @@ class Service:
                 "process_resident_memory_bytes": ("Memory of the process.", resident_bytes),
             }
         )
+
+    def warm_up(self) -> None:
+        """Segment a small picture with each model, so that no client waits for what is compiled at first."""
+        for predictor in self.models.values():
+            predictor(np.zeros(SMALL, np.uint8)).polygons()
 
     def require_token(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(TOKEN)]) -> None:
         """Refuse who does not know the token, where there is one.
