@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -22,7 +22,7 @@ from atrous.server.service import Service
 from tests.tiny_data import LABELS, network_that_knows_colours
 
 CPU = torch.device("cpu")
-PATIENCE = 60.0
+PATIENCE = 20.0
 """Seconds; the machine may have other work."""
 
 
@@ -66,9 +66,8 @@ def serving(
         thread.join()
 
 
-def eventually(holds: "object") -> None:
+def eventually(holds: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    assert callable(holds)
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end
