@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
+from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
 from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def predict(
             "--save", help="What to write, with commas: mask (class indices), overlay, color; labelme, cvat, coco."
         ),
     ] = "mask,overlay",
+    output_stride: OutputStride = None,
+    scales: Scales = "1",
+    flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
     quiet: Quiet = False,
@@ -51,7 +54,13 @@ def predict(
     progress = terminal_progress(quiet=quiet)
     wanted = _parse_save(save)
     paths = find_images(inputs)
-    predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
+    predictor = load(
+        model,
+        crf=chosen_crf(crf=crf, crf_config=crf_config),
+        views=chosen_views(scales, flip=flip),
+        output_stride=output_stride,
+        progress=progress,
+    )
     failures: list[Path] = []
     pairs = list(zip(paths, unique_stems(paths), strict=True))
     _require_inputs_kept(paths, [file for _, stem in pairs for file in _files(output, stem, wanted).values()])
