@@ -18,7 +18,7 @@ def guarded() -> Iterator[httpx.Client]:
 @pytest.mark.parametrize("path", ["v1/model", "metrics"])
 def test_who_does_not_know_the_token_learns_nothing(guarded: httpx.Client, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic a"}, {"Authorization": "Bearer é"}):
-        answer = guarded.get(path, headers={name: value.encode() for name, value in headers.items()})
+        answer = guarded.get(path, headers=[(name.encode(), value.encode()) for name, value in headers.items()])
         refusal(answer, 401, "token_needed")
         assert answer.headers["www-authenticate"] == "Bearer"
     assert guarded.get(path, headers={"Authorization": "Bearer a long random word"}).status_code == 200

@@ -11,7 +11,6 @@ import pytest
 
 from atrous.server.limits import Limits
 from tests.server.serving import (
-    LABELS,
     PATIENCE,
     Held,
     encoded,
@@ -22,6 +21,7 @@ from tests.server.serving import (
     serving,
     some_mask,
 )
+from tests.tiny_data import LABELS
 
 SMALL = Limits(
     upload_bytes=200_000,

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
@@ -16,14 +17,19 @@ def gate() -> threading.Event:
 def busy_worker(places: int, gate: threading.Event) -> Worker:
     """A worker whose first job lasts until the gate opens."""
     worker, begun = Worker(places), threading.Event()
-    worker.submit(lambda: begun.set() or gate.wait(PATIENCE))
+
+    def wait() -> bool:
+        begun.set()
+        return gate.wait(PATIENCE)
+
+    worker.submit(wait)
     assert begun.wait(PATIENCE)
     return worker
 
 
 def test_jobs_are_done_one_after_the_other_in_their_order(gate: threading.Event) -> None:
     worker, done = busy_worker(10, gate), list[int]()
-    futures = [worker.submit(lambda number=number: done.append(number)) for number in range(10)]
+    futures = [worker.submit(partial(done.append, number)) for number in range(10)]
     assert done == []
     gate.set()
     for future in futures:
@@ -69,7 +75,7 @@ def test_a_job_that_fails_fails_alone() -> None:
 
 def test_what_was_taken_is_finished_before_the_worker_stops(gate: threading.Event) -> None:
     worker = busy_worker(5, gate)
-    futures = [worker.submit(lambda number=number: number) for number in range(5)]
+    futures = [worker.submit(partial(int, number)) for number in range(5)]
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
 

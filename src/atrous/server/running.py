@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
-from PIL import Image
 
 from atrous.errors import ConfigError
 from atrous.server.connections import PatientProtocol
@@ -58,7 +57,7 @@ def run(app: FastAPI, taken: socket.socket, seconds: float) -> None:
         taken: What `bound_socket` returned.
         seconds: The time limit of a request; a second Ctrl-C waits for none.
     """
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the server's own limit is lower, and answers
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what a client sends is no matter of the log
     with _ending_well():
         uvicorn.Server(configured(app, seconds)).run(sockets=[taken])
 
