@@ -189,7 +189,9 @@ def test_mask_overlay_and_polygons_are_downloaded(page: Page, street: Path, tmp_
     assert (polygons["picture"], polygons["width"], polygons["height"]) == ("street.png", 160, 120)
     areas = {index: sum(one["area"] for one in polygons["polygons"] if one["index"] == index) for index in range(3)}
     for index, area in areas.items():
-        assert area == pytest.approx(np.count_nonzero(np.equal(MASK, index)), rel=0.05)
+        assert area == pytest.approx(
+            np.count_nonzero(np.equal(MASK, index)), rel=0.1
+        )  # simplified outlines cut the corners of blocks
 
 
 def test_several_pictures_are_done_in_a_row_and_chosen_again(page: Page, tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ def test_a_telephone_shows_everything_without_scrolling_sideways(
     with opened(context, client) as page:
         finish(page, street, street, street, street, street, street)
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-        for button in page.get_by_role("button").all():
+        for button in page.locator("button, label.button").all():
             box = button.bounding_box()
             assert box is None or box["height"] >= 24  # what WCAG 2.2 asks of a target
         page.locator("#stage").tap()
