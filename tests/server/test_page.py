@@ -326,7 +326,7 @@ def test_a_telephone_shows_everything_without_scrolling_sideways(
 
 def test_the_text_stands_out_in_light_and_dark(browser: Browser, client: httpx.Client) -> None:
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+        context = browser.new_context(color_scheme=scheme)
         with opened(context, client) as page:
             for words, ground in READABLE:
                 assert contrast(page, words, ground) >= 4.5, (scheme, words, ground)

@@ -423,7 +423,7 @@ function listen() {
   on("toggle-all", "click", toggleAll);
   on("stage", "pointermove", pointerMoved);
   on("stage", "pointerdown", pointerMoved);
-  on("stage", "pointerleave", () => ($("tip").hidden = true));
+  on("stage", "pointerleave", (event) => ($("tip").hidden ||= event.pointerType === "mouse")); // a finger leaves at once
   on("stage", "keydown", keyPressed);
   on("stage", "blur", () => ($("probe").hidden = $("tip").hidden = true));
   on("divider", "pointerdown", dragDivider);
