@@ -28,7 +28,8 @@ def planted(at_step: int, plant: Any, monkeypatch: pytest.MonkeyPatch) -> list[A
         seen.append(learner)
         if len(seen) == at_step:
             plant(learner.network)
-        return original(learner, *rest)
+        loss: float = original(learner, *rest)
+        return loss
 
     monkeypatch.setattr(loop, "update", update)
     return seen
