@@ -94,7 +94,8 @@ def test_interrupted_and_resumed_equals_uninterrupted_in_weights_optimizer_chanc
     assert resumed.finished
     assert_same_tensors(tensors_of(tmp_path / "parts"), tensors_of(tmp_path / "whole"))
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
-    assert [row["step"] for row in rows_of(tmp_path / "parts")] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
+    rows = [row for row in rows_of(tmp_path / "parts") if "warning" not in row]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
     best = [(load(tmp_path / run / "best.safetensors").network.state_dict()) for run in ("parts", "whole")]
     assert_same_tensors(*best)
 

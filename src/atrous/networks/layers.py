@@ -134,7 +134,9 @@ def _statistics_of_all(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Each process sums the squares about its own mean, for a difference of large sums would lose the variance (Chan,
     Golub and LeVeque 1979).
     """
-    _, mean, inverse = torch.native_batch_norm(x, None, None, None, None, True, 0.0, 0.0)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    one, zero = x.new_ones(x.shape[1], dtype=wide), x.new_zeros(x.shape[1], dtype=wide)  # their type is the statistics'
+    _, mean, inverse = torch.native_batch_norm(x, one, zero, None, None, True, 0.0, 0.0)
     count = mean.new_tensor([x.numel() / x.shape[1]])
     variance = torch.where(inverse > 0, inverse.pow(-2), 0.0)  # torch says 0 for the inverse of no deviation
     own = torch.cat([mean, variance, count])

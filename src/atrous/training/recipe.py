@@ -51,6 +51,8 @@ class TrainingConfig(Config):
     """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
     trackers: tuple[TrackerName, ...] = ()
     """Who else gets every row of the log: wandb, mlflow, if they are installed."""
+    save_minutes: Annotated[float, Field(ge=0)] = 10.0
+    """Minutes between two saves, which is the most that a killed run loses; 0 saves after each step."""
     keep_every: Count | None = None
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -81,6 +83,9 @@ class TrainingConfig(Config):
     one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
+    skip_pictures: Annotated[int, Field(ge=0)] = 10
+    """Training pictures that may turn unreadable later: each is named, and others take its places. One more, and the
+    training saves and ends."""
 
     @model_validator(mode="after")
     def _either_steps_or_epochs(self) -> Self:

@@ -2,29 +2,30 @@
 
 import time
 from contextlib import closing, nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from atrous.data.loading import training_batches
-from atrous.errors import ImageError, MaskError
+from atrous.data.loading import Fault, training_batches
 from atrous.progress import Progress, Silent
 from atrous.training.averaging import follow
+from atrous.training.diagnosis import require_sound_step
 from atrous.training.distributed import Processes, joined
 from atrous.training.events import write_graph, write_learning_rates
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
+from atrous.training.lookout import Timing, look_at_batches, look_at_step
 from atrous.training.memory import describe_memory, keep_freed_memory, memory_row
 from atrous.training.optimizer import set_learning_rate
 from atrous.training.recipe import Recipe
 from atrous.training.run import Run, begin, keep, name_of, save
 from atrous.training.run_folder import RunFolder
 from atrous.training.schedule import learning_rate_factor
+from atrous.training.skipping import next_batches
 from atrous.training.state import RunState
-from atrous.training.step import memory_suffices, require_finite_loss, update
+from atrous.training.step import memory_suffices, update
 from atrous.training.trackers import tracking
 from atrous.training.uploading import uploaded
-from atrous.training.validation import keep_if_best, validate, validation_is_due
+from atrous.training.validation import keep_if_best, validate_if_it_can_be_done, validation_is_due
 from atrous.training.waiting import TimedBatches
 
 SMOOTHING = 0.98
@@ -65,8 +66,8 @@ def train(
         The folder, how far the run is, and whether that is its end.
 
     Raises:
-        AtrousError: If data, recipe or folder cannot be used; nothing was written then. Later, if a file turns
-            unreadable, the disk is full or the loss is no number; the last save is intact then.
+        AtrousError: If data, recipe or folder cannot be used; nothing was written then. Later, if more pictures turn
+            unreadable than the recipe bears, the disk is full or the loss is no number; the last save is intact then.
     """
     with joined(processes) as processes:
         progress = progress if progress and processes.main else Silent()
@@ -84,6 +85,7 @@ def make_steps(run: Run) -> None:
         AtrousError: As `train`.
     """
     state, recipe, plan, main = run.state, run.recipe, run.recipe.training, run.processes.main
+    timing, faults = Timing(), list[Fault]()
     batches = training_batches(
         run.train_split,
         recipe.augmentation,
@@ -92,6 +94,7 @@ def make_steps(run: Run) -> None:
         first_batch=state.step * plan.accumulation,
         workers=run.workers,
         share=run.processes.share,
+        skipped=faults,
     )
     keep_freed_memory()
     arriving = TimedBatches(uploaded(batches, run.arithmetic.device))
@@ -114,25 +117,28 @@ def make_steps(run: Run) -> None:
         while not run.processes.any(interrupt.requested):
             if validation_is_due(run):
                 save(run)  # before the validation, so that a kill during it loses no step
-                validation = validate(run, interrupt)
-                if validation is None:
-                    break
-                keep_if_best(run, validation, log)
+                validation = validate_if_it_can_be_done(run, interrupt, log)
+                if validation is not None:
+                    keep_if_best(run, validation, log)
+                elif state.validated < state.step:
+                    break  # by a signal
                 save(run)
             if run.complete:
                 break
-            task.advance(take_step(run, arriving, log))
+            task.advance(take_step(run, arriving, faults, timing, log))
             keep(run)
+            if run.processes.any(run.clock.rings):
+                save(run)
         else:
             save(run)
     run.progress.say(describe_memory(run.arithmetic.device))
 
 
-def take_step(run: Run, batches: TimedBatches, log: RunLog | None) -> str:
+def take_step(run: Run, batches: TimedBatches, faults: list[Fault], timing: Timing, log: RunLog | None) -> str:
     """Make one update and log it; return what to show beside the progress.
 
     Raises:
-        ImageError, MaskError: If a picture cannot be used; the run is saved then.
+        ImageError, MaskError: If more pictures cannot be used than the recipe bears; the run is saved then.
         TrainingError: If the loss is no number or the memory does not suffice.
     """
     state, plan = run.state, run.recipe.training
@@ -140,20 +146,19 @@ def take_step(run: Run, batches: TimedBatches, log: RunLog | None) -> str:
     factor = learning_rate_factor(run.recipe.schedule, state.step, run.steps, state.cuts)
     rate = set_learning_rate(run.learner.optimizer, factor)
     run.together.draw_apart(plan.seed, state.step)
-    try:
-        with run.processes.agreeing():
-            taken = list(islice(batches, plan.accumulation))
-    except (ImageError, MaskError):
-        save(run)
-        raise
+    taken = next_batches(run, batches, faults, log)
+    waited = time.monotonic() - started
+    look_at_batches(run, log, taken)
     with run.processes.hand_in_hand(), memory_suffices(run.recipe):
         loss = update(run.learner, taken, run.loss, run.arithmetic, run.together)
-    require_finite_loss(loss, state, run.folder)
+    require_sound_step(run, loss, taken)
     seconds = time.monotonic() - started
     state.count(loss, seconds, SMOOTHING)
     batches.count(seconds)
     if run.learner.average is not None and plan.average_decay is not None:
         follow(run.learner.average, run.learner.network, plan.average_decay, state.step)
+    timing.note(waited, seconds)
+    look_at_step(run, log, timing, loss, rate)
     speed = run.pictures_per_step / seconds
     if log and (state.step % plan.log_every == 0 or run.complete):
         log.write(
@@ -162,6 +167,7 @@ def take_step(run: Run, batches: TimedBatches, log: RunLog | None) -> str:
             loss=loss,
             smoothed_loss=state.smoothed_loss,
             learning_rate=rate,
+            gradient_norm=state.watch.gradient_norm,
             images_per_second=speed,
             seconds=state.seconds,
             data_wait=batches.share(),
