@@ -12,6 +12,8 @@ from torch import Tensor
 Pair = tuple[int, ...]
 Doubles = NDArray[np.float64]
 
+UNBOUNDED = (-math.inf, math.inf)
+"""Nothing is cut off."""
 WORTH_IT = 2**16
 """Values; for fewer, calling compiled loops costs more than they save."""
 
@@ -167,6 +169,3 @@ def _taps(weight: Tensor) -> NDArray[np.float32]:
 
 def _single(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, np.float32)
-
-
-UNBOUNDED = (-math.inf, math.inf)
