@@ -217,8 +217,8 @@ class Normalized(nn.Sequential):
         activation = getattr(self, "activation", None)
         if isinstance(activation, nn.ReLU | nn.ReLU6) and self.norm.is_fast_with(x):
             return self.norm.normalize_and_cut(x, 0.0, 6.0 if isinstance(activation, nn.ReLU6) else math.inf)
-        x = self.norm(x)
-        return x if activation is None else activation(x)
+        normalized: Tensor = self.norm(x)
+        return normalized if activation is None else cast(Tensor, activation(normalized))
 
 
 class ConvNormActivation(Normalized):
