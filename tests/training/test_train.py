@@ -175,7 +175,7 @@ def test_a_picture_that_turns_unreadable_saves_the_run_and_names_the_file(tmp_pa
     data = write_data(tmp_path / "data")
     picture = data / "images" / "train" / "p1.png"
     whole = picture.read_bytes()
-    recipe = small_recipe(data, training={"batch_size": 1, "validate_every": 8})
+    recipe = small_recipe(data, training={"batch_size": 1, "validate_every": 8, "skip_pictures": 0})
     picture.write_bytes(whole[:-200])
     with pytest.raises(ImageError, match=r"p1\.png"):
         train(recipe, tmp_path / "run")

@@ -51,6 +51,8 @@ class TrainingConfig(Config):
     """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
     trackers: tuple[TrackerName, ...] = ()
     """Who else gets every row of the log: wandb, mlflow, if they are installed."""
+    save_minutes: Annotated[float, Field(ge=0)] = 10.0
+    """Minutes between two saves, which is the most that a killed run loses; 0 saves after each step."""
     keep_every: Count | None = None
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -67,8 +69,10 @@ class TrainingConfig(Config):
     and saved. Without it there is none."""
     channels_last: bool | Literal["auto"] = "auto"
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
+    compile: bool = False
+    """Whether torch compiles the network before the first step, which takes a minute or more; for GPUs."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that read and augment; they change nothing but the speed."""
+    """Processes that read and augment, 0 for a thread of this one; they change nothing but the speed."""
     cache_gigabytes: Annotated[float, Field(ge=0, le=1024)] = 1.0
     """How much memory may keep decoded training pictures, so that their files are read once; 0 for none. What a small
     data set does not need is not taken."""
@@ -81,6 +85,9 @@ class TrainingConfig(Config):
     one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
+    skip_pictures: Annotated[int, Field(ge=0)] = 10
+    """Training pictures that may turn unreadable later: each is named, and others take its places. One more, and the
+    training saves and ends."""
 
     @model_validator(mode="after")
     def _either_steps_or_epochs(self) -> Self:

@@ -1,5 +1,6 @@
 """A run: all that is alive while a network is trained, how it begins, and how it is saved."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +17,22 @@ from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.report import EvaluationReport
+from atrous.files import write_text
 from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze, to_sync_batch_norm
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
+from atrous.training.clock import Clock
+from atrous.training.compiling import compile_answers
 from atrous.training.distributed import ALONE, Processes
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
 from atrous.training.selection import require_known_class
+from atrous.training.settings import Settings, read_settings
 from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.training.together import Together, describe_together, require_a_picture_each
@@ -54,11 +59,28 @@ class Run:
     state: RunState
     progress: Progress
     together: Together
+    clock: Clock
 
     @property
     def processes(self) -> Processes:
         """All that train it."""
         return self.together.processes
+
+    @property
+    def settings(self) -> Settings:
+        """What it really does at this moment."""
+        plan = self.recipe.training
+        return read_settings(
+            self.learner,
+            self.arithmetic,
+            self.recipe.schedule,
+            steps=self.steps,
+            cuts=self.state.cuts,
+            batch=(plan.batch_size, plan.accumulation),
+            crop=self.recipe.augmentation.crop,
+            pictures=len(self.train_split),
+            workers=self.workers,
+        )
 
     @property
     def steps(self) -> int:
@@ -93,6 +115,8 @@ def begin(
 ) -> Run:
     """Make a run ready for its next step; the folder is written only once everything else has been found usable.
 
+    A run that is to go on, but was killed before its first save, is begun anew: no step of it is lost.
+
     Raises:
         AtrousError: If data, recipe or folder cannot be used.
     """
@@ -102,7 +126,8 @@ def begin(
         if processes.main:
             require_installed(recipe.training.trackers)
             folder.require_usable(recipe, resume=resume, overwrite=overwrite)
-    train_split, val_split = open_data(recipe, processes, progress)
+    resume = processes.from_main(lambda: resume and folder.state.exists())
+    train_split, val_split = open_data(recipe, processes, progress, bearable=recipe.training.skip_pictures * resume)
     arithmetic = processes.from_main(lambda: choose_arithmetic(recipe.training))
     torch.manual_seed(recipe.training.seed)
     network = processes.main_first(lambda: build_network(recipe.network, train_split.labels.num_classes))
@@ -114,6 +139,8 @@ def begin(
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
     learner = begin_learner(network, recipe, arithmetic)
+    if recipe.training.compile:
+        compile_answers(network)
     state = load_state(folder.state, learner, processes) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
         state.class_pixels = count_together(train_split, processes, progress)
@@ -122,8 +149,11 @@ def begin(
     with processes.agreeing():
         if processes.main:
             folder.go_on() if resume else folder.begin(recipe)
-    together = Together(network, processes)
-    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress, together)
+    together, clock = Together(network, processes), Clock(recipe.training.save_minutes)
+    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress, together, clock)
+    with processes.agreeing():
+        if processes.main:
+            write_text(folder.settings, json.dumps(run.settings.plain(), indent=2) + "\n")
     describe(run)
     if start is not None:
         progress.say(start)
@@ -165,9 +195,12 @@ def count_together(split: SegmentationDataset, processes: Processes, progress: P
 
 
 def open_data(
-    recipe: Recipe, processes: Processes, progress: Progress
+    recipe: Recipe, processes: Processes, progress: Progress, bearable: int = 0
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Open the splits train and val, and read all of their files once if the recipe says so."""
+    """Open the splits train and val, and read all of their files once if the recipe says so.
+
+    So many of the training pictures as are `bearable` may turn out to be unusable.
+    """
     plan = recipe.training
     splits: tuple[SegmentationDataset, SegmentationDataset]
     splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
@@ -180,8 +213,8 @@ def open_data(
     require_same_labels(splits[0].labels, splits[1])
     require_known_class(plan, splits[0].labels)
     if plan.check_first:
-        for split in splits:
-            check_samples(split, progress, processes.share)
+        check_samples(splits[0], progress, processes.share, bearable)
+        check_samples(splits[1], progress, processes.share)
     return splits
 
 
@@ -197,6 +230,7 @@ def save(run: Run) -> None:
             require_finite_weights(run.learner.network, run.state, run.folder)
             save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
             save_state(run.folder.state, run.state, run.learner)
+    run.clock.restart()
 
 
 def keep(run: Run) -> None:
@@ -231,6 +265,7 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
             "loss": describe_loss(run.loss, run.train_split.labels).removeprefix("Loss: "),
             "step": run.state.step,
             "seconds": round(run.state.seconds, 1),
+            "settings": run.settings.plain(),
             **({"average_decay": decay} if (decay := run.recipe.training.average_decay) else {}),
         },
     )
@@ -246,8 +281,8 @@ def describe(run: Run) -> None:
     """Say what is about to happen, read from the live objects and not from the recipe."""
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
     parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
-    layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
-    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
+    layout = run.settings.memory_format
+    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in a thread"
     fraction = run.recipe.training.fraction
     share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
     pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
@@ -258,6 +293,8 @@ def describe(run: Run) -> None:
         say(f"Unlike the paper: {sentence}")
     say(describe_loss(run.loss, labels))
     say(describe_optimizer(run.learner.optimizer))
+    for line in run.settings.lines():
+        say(line)
     if run.recipe.training.average_decay is not None:
         say(f"Validated and saved: the moving average of the weights, decay {run.recipe.training.average_decay:g}")
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")
