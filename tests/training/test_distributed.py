@@ -158,6 +158,20 @@ def test_three_processes_with_uneven_shares_train_as_one(tmp_path: Path) -> None
     assert len(curves[0]) == STEPS
 
 
+@pytest.mark.slow
+def test_two_processes_train_as_one_in_bfloat16_up_to_its_rounding(tmp_path: Path) -> None:
+    data = data_with_unequal_ignored_pixels(tmp_path / "data")
+    recipe = recipe_of(data, training={"precision": "bfloat16"})
+    train(recipe, tmp_path / "one")
+    in_processes(2, train, tmp_path / "meet", recipe, tmp_path / "two")
+    theirs, ours = tensors_of(tmp_path / "one"), tensors_of(tmp_path / "two")
+    statistics = [name for name in theirs if name.endswith(("running_mean", "running_var"))]
+    assert distance({name: ours[name] for name in statistics}, {name: theirs[name] for name in statistics}, "") < 0.05
+    assert distance(ours, theirs, "network.") < 0.001
+    losses = [[row["loss"] for row in rows_of(tmp_path / run) if "loss" in row] for run in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
 def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor], part: str) -> float:
     """Of two states, relative to the size of all tensors of a part together."""
     assert ours.keys() == theirs.keys()
@@ -254,7 +268,9 @@ def _fail(data: Path, place: Path) -> None:
         if processes.main:
             (data / "images" / "train" / "p0.png").write_bytes(b"no picture")
         processes.gather(None)
-    fails(recipe_of(data, network=FROZEN), place / "run")  # one of the processes meets it in the middle of the training
+    fails(
+        recipe_of(data, network=FROZEN, training={"skip_pictures": 0}), place / "run"
+    )  # one of the processes meets it in the middle of the training
     fails(recipe_of(data, training={"check_first": True}), place / "checked")
     fails(recipe_of(data, training={"batch_size": 1}), place / "few")
     assert [error.told for error in errors] == 3 * [number > 0]
