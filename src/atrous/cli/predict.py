@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
+from atrous.cli.options import (
+    Crf,
+    CrfFile,
+    Flip,
+    Model,
+    OutputStride,
+    PrecisionName,
+    Quiet,
+    RuntimeName,
+    Scales,
+    chosen_crf,
+    chosen_runtime,
+    chosen_views,
+)
 from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -38,6 +51,8 @@ def predict(
     flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
     quiet: Quiet = False,
 ) -> None:
     """Segment pictures: one mask per picture, of exactly its size.
@@ -48,17 +63,20 @@ def predict(
     cannot be read is reported and does not stop the others; the exit code is then 1.
     """
     from atrous.images import find_images, unique_stems
-    from atrous.inference.predictor import load
+    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress, track
 
     progress = terminal_progress(quiet=quiet)
     wanted = _parse_save(save)
     paths = find_images(inputs)
-    predictor = load(
+    chosen, exactly = chosen_runtime(runtime, precision)
+    predictor = open_predictor(
         model,
         crf=chosen_crf(crf=crf, crf_config=crf_config),
         views=chosen_views(scales, flip=flip),
         output_stride=output_stride,
+        runtime=chosen,
+        precision=exactly,
         progress=progress,
     )
     failures: list[Path] = []
