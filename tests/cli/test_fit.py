@@ -44,14 +44,15 @@ def small_model(without_models: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_fit_says_why_keeps_to_its_time_and_leaves_an_ordinary_run(
     atrous: Terminal, small_model: Path, tmp_path: Path
 ) -> None:
     data, run = write_data(tmp_path / "data"), tmp_path / "run"
     began = time.process_time()
-    code, out, err = atrous("fit", data, "--minutes", 0.15, "--output", run)
+    code, out, err = atrous("fit", data, "--minutes", 1.5, "--output", run)
     assert (code, err) == (0, "")
-    assert time.process_time() - began < 60
+    assert time.process_time() - began < 100
     for words in ("choice", "why", "2 of the 3 classes", "network", "batch", "validations", "is done in", "Done in"):
         assert words in out
     assert read_info(run / "best.safetensors").labels.names == CLASSES
@@ -69,14 +70,14 @@ def test_without_a_split_val_one_is_drawn_beside_the_run_and_said(atrous: Termin
     data, run = write_data(tmp_path / "data", train=6), tmp_path / "run"
     description = yaml.safe_load((data / "dataset.yaml").read_text())
     (data / "dataset.yaml").write_text(yaml.safe_dump({**description, "splits": ["train"]}))
-    code, out, _ = atrous("fit", data, "--minutes", 0.15, "--output", run)
+    code, out, _ = atrous("fit", data, "--minutes", 1.5, "--output", run)
     assert code == 0
     assert "no split val" in out
     assert len(list((run / "data" / "images" / "val").iterdir())) == 1
     assert len(list((run / "data" / "images" / "train").iterdir())) == 5
     assert read_recipe(run / "recipe.yaml").data.kind == "folder"
-    assert "already holds a run" in atrous.fails("fit", data, "--minutes", 0.15, "--output", run)
-    assert atrous("fit", data, "--minutes", 0.15, "--output", run, "--overwrite", "--quiet") == (0, "", "")
+    assert "already holds a run" in atrous.fails("fit", data, "--minutes", 1.5, "--output", run)
+    assert atrous("fit", data, "--minutes", 1.5, "--output", run, "--overwrite", "--quiet") == (0, "", "")
 
 
 @pytest.mark.usefixtures("small_model")
@@ -85,7 +86,7 @@ def test_time_too_short_for_one_validation_is_one_sentence_and_nothing_is_writte
 ) -> None:
     monkeypatch.setattr("atrous.training.planning.measure.seconds_per_prediction", lambda *_: 100.0)
     data = write_data(tmp_path / "data")
-    sentence = atrous.fails("fit", data, "--minutes", 0.15, "--output", tmp_path / "run")
+    sentence = atrous.fails("fit", data, "--minutes", 1.5, "--output", tmp_path / "run")
     assert "single validation" in sentence
     assert "--minutes" in sentence
     assert not (tmp_path / "run").exists()
@@ -99,7 +100,7 @@ def test_weights_that_are_named_or_refused_are_what_it_starts_from(
     assert "no model `stretes`" in atrous.fails("fit", data, "--start-from", "stretes", "--output", tmp_path / "run")
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(small_model.read_bytes())
-    fit = ("fit", data, "--minutes", 0.15, "--quiet", "--output")
+    fit = ("fit", data, "--minutes", 1.5, "--quiet", "--output")
     assert atrous(*fit, tmp_path / "run", "--start-from", copy).code == 0
     assert read_recipe(tmp_path / "run" / "recipe.yaml").training.start_from == str(copy)
 

@@ -56,8 +56,8 @@ def test_a_norm_and_its_activation_are_those_of_float64(shape: tuple[int, ...], 
     exact = [tensor.double().requires_grad_() for tensor in (x, weight, bias)]
     y = normalize(ours[0], moments(x), ours[1], ours[2], 1e-5, low, high)
     normal = F.batch_norm(exact[0], None, None, exact[1], exact[2], training=True)
-    y.backward(slope)
-    normal.clamp(low, high).backward(slope.double())
+    y.backward(slope)  # type: ignore[no-untyped-call]
+    normal.clamp(low, high).backward(slope.double())  # type: ignore[no-untyped-call]
     assert y.dtype == torch.bfloat16
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert close(y, normal.clamp(low, high))
@@ -94,8 +94,8 @@ def test_a_convolution_within_channels_is_that_of_float64(
     y = depthwise(ours[0], ours[1], stride, rate, padding)
     theirs = F.conv2d(exact[0], exact[1], stride=stride, dilation=rate, padding=padding, groups=shape[1])
     slope = picture(*y.shape, seed=1)
-    y.backward(slope)
-    theirs.backward(slope.double())
+    y.backward(slope)  # type: ignore[no-untyped-call]
+    theirs.backward(slope.double())  # type: ignore[no-untyped-call]
     assert y.dtype == torch.bfloat16
     assert close(y, theirs, 2 * BFLOAT16)
     for mine, other in zip(ours, exact, strict=True):
@@ -146,7 +146,7 @@ def test_two_runs_have_the_same_bits_on_any_number_of_threads() -> None:
         torch.set_num_threads(count)
         parts = [x.clone().requires_grad_(), weight.clone().requires_grad_()]
         y = depthwise(parts[0], parts[1], (1, 1), (2, 2), (2, 2))
-        normalize(y, moments(y), torch.ones(24), torch.zeros(24), 1e-5, 0.0, 6.0).backward(slope)
+        normalize(y, moments(y), torch.ones(24), torch.zeros(24), 1e-5, 0.0, 6.0).backward(slope)  # type: ignore[no-untyped-call]
         found.append([part.grad for part in parts])
     torch.set_num_threads(threads)
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))  # type: ignore[arg-type]

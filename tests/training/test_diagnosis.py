@@ -28,7 +28,7 @@ def planted(at_step: int, plant: Any, monkeypatch: pytest.MonkeyPatch) -> list[A
         seen.append(learner)
         if len(seen) == at_step:
             plant(learner.network)
-        return original(learner, *rest)
+        return float(original(learner, *rest))
 
     monkeypatch.setattr(loop, "update", update)
     return seen

@@ -199,7 +199,8 @@ class DepthwiseConv(Conv2d):
         x = padded(x, self.rule, self.kernel_size, self.stride)
         dense = self.stride == self.dilation == (1, 1)
         if dense or self.bias is not None or self.weight.dtype != torch.float32 or not gains(x):
-            return self._conv_forward(x, self.weight, self.bias)
+            answer: Tensor = self._conv_forward(x, self.weight, self.bias)
+            return answer
         # oneDNN has no fast bfloat16 gradient of a strided or atrous depthwise convolution.
         return depthwise(x, self.weight, self.stride, self.dilation, cast(tuple[int, ...], self.padding))
 
@@ -216,8 +217,8 @@ class Normalized(nn.Sequential):
         activation = getattr(self, "activation", None)
         if isinstance(activation, nn.ReLU | nn.ReLU6) and self.norm.is_fast_with(x):
             return self.norm.normalize_and_cut(x, 0.0, 6.0 if isinstance(activation, nn.ReLU6) else math.inf)
-        x = self.norm(x)
-        return x if activation is None else activation(x)
+        normalized: Tensor = self.norm(x)
+        return normalized if activation is None else cast(Tensor, activation(normalized))
 
 
 class ConvNormActivation(Normalized):

@@ -12,6 +12,8 @@ from torch import Tensor
 Pair = tuple[int, ...]
 Doubles = NDArray[np.float64]
 
+UNBOUNDED = (-math.inf, math.inf)
+"""Nothing is cut off."""
 WORTH_IT = 2**16
 """Values; for fewer, calling compiled loops costs more than they save."""
 
@@ -25,7 +27,7 @@ def gains(x: Tensor) -> bool:
         and torch.is_grad_enabled()
         and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
 
 
@@ -167,6 +169,3 @@ def _taps(weight: Tensor) -> NDArray[np.float32]:
 
 def _single(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, np.float32)
-
-
-UNBOUNDED = (-math.inf, math.inf)

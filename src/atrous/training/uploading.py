@@ -29,7 +29,7 @@ def uploaded(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
     """
     if device.type != "cuda":
         return batches
-    stream = torch.cuda.Stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def send(batch: Batch) -> Batch:
         with torch.cuda.stream(stream):
