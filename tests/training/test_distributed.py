@@ -198,7 +198,9 @@ def _take_steps_with_synchronized_norms(recipe: Recipe, place: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_with_synchronized_norms_step_as_one(tmp_path: Path) -> None:
-    recipe = recipe_of(data_with_unequal_ignored_pixels(tmp_path / "data"))
+    # A large epsilon, for a variance of nearly nothing enlarges rounding, too.
+    network = {"dropout": 0.0, "batch_norm": {"epsilon": 0.1}}
+    recipe = recipe_of(data_with_unequal_ignored_pixels(tmp_path / "data"), network=network)
     _take_steps_with_synchronized_norms(recipe, tmp_path / "one")
     in_processes(2, _take_steps_with_synchronized_norms, tmp_path / "meet", recipe, tmp_path / "several")
     (losses, theirs), (ours_too, ours) = (torch.load(tmp_path / run / "found.pt") for run in ("one", "several"))

@@ -209,15 +209,17 @@ class Normalized(nn.Sequential):
     """A convolution, its batch normalization and its activation, the latter two in one where that is faster."""
 
     convolution: nn.Module
-    norm: BatchNorm
+    norm: nn.Module
+    """A `BatchNorm`, or nothing where prediction has folded it into the convolution."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [B, C, h, w] for [B, channels, H, W]."""
         x = self.convolution(x)
         activation = getattr(self, "activation", None)
-        if isinstance(activation, nn.ReLU | nn.ReLU6) and self.norm.is_fast_with(x):
-            return self.norm.normalize_and_cut(x, 0.0, 6.0 if isinstance(activation, nn.ReLU6) else math.inf)
-        normalized: Tensor = self.norm(x)
+        norm = self.norm
+        if isinstance(activation, nn.ReLU | nn.ReLU6) and isinstance(norm, BatchNorm) and norm.is_fast_with(x):
+            return norm.normalize_and_cut(x, 0.0, 6.0 if isinstance(activation, nn.ReLU6) else math.inf)
+        normalized: Tensor = norm(x)
         return normalized if activation is None else cast(Tensor, activation(normalized))
 
 
