@@ -199,7 +199,8 @@ class DepthwiseConv(Conv2d):
         x = padded(x, self.rule, self.kernel_size, self.stride)
         dense = self.stride == self.dilation == (1, 1)
         if dense or self.bias is not None or self.weight.dtype != torch.float32 or not gains(x):
-            return self._conv_forward(x, self.weight, self.bias)
+            y: Tensor = self._conv_forward(x, self.weight, self.bias)
+            return y
         # oneDNN has no fast bfloat16 gradient of a strided or atrous depthwise convolution.
         return depthwise(x, self.weight, self.stride, self.dilation, cast(tuple[int, ...], self.padding))
 
