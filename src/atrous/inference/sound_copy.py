@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atrous.inference.video_container import CONTAINERS, open_container
 
 if TYPE_CHECKING:
     from av import Packet
+    from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
-    from av.stream import Stream
+    from av.subtitles.stream import SubtitleStream
 
 
 class SoundCopy:
@@ -24,7 +25,7 @@ class SoundCopy:
         self.target = target
         self.streams = {stream.index: target.add_stream_from_template(stream) for stream in copied}
         self._packets = self._of(source, copied)
-        self._waiting: Packet | None = None
+        self._waiting: Packet[Any] | None = None
 
     def copy_until(self, time: Fraction | None) -> None:
         """Copy all packets that are due at `time` seconds; without a time, all that are left."""
@@ -37,7 +38,7 @@ class SoundCopy:
             packet.stream = self.streams[packet.stream_index]
             self.target.mux(packet)
 
-    def _of(self, source: "InputContainer", streams: "list[Stream]") -> Iterator["Packet"]:
+    def _of(self, source: "InputContainer", streams: "list[AudioStream | SubtitleStream]") -> Iterator["Packet[Any]"]:
         from av import FFmpegError
 
         try:
@@ -70,19 +71,20 @@ def best_suffix(path: Path) -> str:
 
 def _held(suffix: str) -> set[str]:
     """The codecs that a format can hold."""
-    import av
     from io import BytesIO
+
+    import av
 
     with av.open(BytesIO(), "w", format=CONTAINERS[suffix]) as container:
         return container.supported_codecs
 
 
-def _accompaniment(source: "InputContainer") -> "list[Stream]":
-    streams: list[Stream] = [*source.streams.audio, *source.streams.subtitles]
+def _accompaniment(source: "InputContainer") -> "list[AudioStream | SubtitleStream]":
+    streams: list[AudioStream | SubtitleStream] = [*source.streams.audio, *source.streams.subtitles]
     return sorted((stream for stream in streams if _codec(stream)), key=lambda stream: stream.index)
 
 
-def _codec(stream: "Stream") -> str:
+def _codec(stream: "AudioStream | SubtitleStream") -> str:
     """Its codec as FFmpeg calls it; empty where it knows none."""
     context = stream.codec_context
     return context.codec.canonical_name if context else ""

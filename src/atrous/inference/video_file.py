@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -128,7 +128,7 @@ class VideoFile:
                     self._note(f"is damaged at frame {self.frames_read + 1}")
                 yield frame
 
-    def _packets(self, container: "InputContainer", end: int | None) -> Iterator["Packet"]:
+    def _packets(self, container: "InputContainer", end: int | None) -> Iterator["Packet[Any]"]:
         """The packets of the video, without the one that the end of a cut file falls into."""
         from av import FFmpegError
 

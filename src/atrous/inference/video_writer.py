@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import av
 import numpy as np
@@ -14,6 +14,7 @@ from atrous.files import replacing
 from atrous.inference.sound_copy import SoundCopy, sound_copy
 from atrous.inference.video_container import CONTAINERS
 from atrous.inference.video_file import Timing
+from atrous.labels import Mask
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -53,11 +54,9 @@ class VideoWriter:
         """
         self.container, self.pixels, self.sound = container, pixels, sound
         self.time_base = timing.time_base
-        codec, options = ("libx264", QUALITY) if pixels == "rgb24" else ("ffv1", {})
-        self.stream = container.add_stream(codec, rate=timing.rate, options=options)
+        self.stream = _stream(container, pixels, timing)
         encoder = self.stream.codec_context
         encoder.height, encoder.width = size
-        encoder.time_base = timing.time_base
         encoder.sample_aspect_ratio = pixel_aspect
         encoder.pix_fmt = pixels
         if pixels == "rgb24":
@@ -68,7 +67,7 @@ class VideoWriter:
             encoder.color_range = LIMITED_RANGE
         self._durations: dict[int, int] = {}
 
-    def write(self, image: NDArray[np.uint8 | np.uint16], time: Fraction, duration: Fraction) -> None:
+    def write(self, image: NDArray[np.uint8] | Mask, time: Fraction, duration: Fraction) -> None:
         """Append a frame, and the sound until then.
 
         Args:
@@ -76,7 +75,7 @@ class VideoWriter:
             time: Seconds; later than that of the frame before.
             duration: Seconds.
         """
-        frame = self._frame(np.ascontiguousarray(image))
+        frame = self._frame(image)
         frame.pts, frame.time_base = round(time / self.time_base), self.time_base
         self._durations[frame.pts] = round(duration / self.time_base)
         if self.sound:
@@ -89,16 +88,30 @@ class VideoWriter:
         if self.sound:
             self.sound.copy_until(None)
 
-    def _frame(self, image: NDArray[np.uint8 | np.uint16]) -> av.VideoFrame:
-        frame = av.VideoFrame.from_ndarray(image, format=self.pixels)
+    def _frame(self, image: NDArray[np.uint8] | Mask) -> av.VideoFrame:
+        values = (
+            np.ascontiguousarray(image, np.uint16)
+            if self.pixels == "gray16le"
+            else np.ascontiguousarray(image, np.uint8)
+        )
+        frame = av.VideoFrame.from_ndarray(values, format=self.pixels)
         if self.pixels != "rgb24":
             return frame
         return frame.reformat(format=self.stream.pix_fmt, dst_colorspace="itu709", dst_color_range=LIMITED_RANGE)
 
-    def _mux(self, packets: list[av.Packet]) -> None:
+    def _mux(self, packets: list[av.Packet[Any]]) -> None:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts or 0, 0)
         self.container.mux(packets)
+
+
+def _stream(container: "OutputContainer", pixels: Pixels, timing: Timing) -> av.VideoStream:
+    if pixels == "rgb24":
+        stream = container.add_stream("libx264", timing.rate, QUALITY)
+    else:
+        stream = container.add_stream("ffv1", timing.rate)
+    stream.codec_context.time_base = timing.time_base
+    return stream
 
 
 @contextmanager
