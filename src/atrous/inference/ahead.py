@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
@@ -42,7 +42,7 @@ class _Handover(Generic[T]):
                 self.waiting.get_nowait()
 
 
-def ahead(items: Iterable[T], count: int) -> Iterator[T]:
+def ahead(items: Iterable[T], count: int) -> Generator[T]:
     """Yield the items in their order while a thread already makes up to `count` of those that follow.
 
     What fails there fails here, behind the items before it. When nobody takes items any longer, the thread ends.
@@ -51,7 +51,7 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
     return _taken(items, handover, handover.put)
 
 
-def newest(items: Iterable[T]) -> Iterator[T]:
+def newest(items: Iterable[T]) -> Generator[T]:
     """Yield, whenever one is asked for, the newest item that a thread has made; what nobody took in time is dropped.
 
     For live sources, which do not wait.
@@ -60,7 +60,7 @@ def newest(items: Iterable[T]) -> Iterator[T]:
     return _taken(items, handover, handover.put_newest)
 
 
-def _taken(items: Iterable[T], handover: _Handover[T], put: Callable[[T], None]) -> Iterator[T]:
+def _taken(items: Iterable[T], handover: _Handover[T], put: Callable[[T], None]) -> Generator[T]:
     thread = threading.Thread(target=_work, args=(items, handover, put), daemon=True)
     thread.start()
     try:

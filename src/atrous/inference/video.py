@@ -1,7 +1,7 @@
 """Videos and live pictures through a network: frames in, predictions out, in order."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,9 +83,9 @@ class FrameSegmenter:
         prediction = Prediction(frame.image, logits, predictor.labels, predictor.network.resize, predictor.crf)
         return SegmentedFrame(frame, prediction, scale)
 
-    def all(self, frames: Iterable[Frame]) -> Iterator[SegmentedFrame]:
-        """Segment frames in their order, in a thread of its own; nothing is left out."""
-        return ahead((self(frame) for frame in frames), FRAMES_AHEAD)
+    def all(self, frames: Iterable[Frame], ahead_by: int = FRAMES_AHEAD) -> Generator[SegmentedFrame]:
+        """Segment frames in their order, none left out, in a thread that is ahead by so many."""
+        return ahead((self(frame) for frame in frames), ahead_by)
 
 
 def predict_video(
