@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol, assert_never
+from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from atrous.inference.predictor import Prediction
 from atrous.inference.sound_copy import best_suffix
 from atrous.inference.video import SegmentedFrame
+from atrous.inference.video_container import require_pyav
 from atrous.inference.video_file import Timing, VideoFile
-from atrous.inference.video_writer import Pixels, VideoWriter, video_writer
 from atrous.inference.window import Window
 from atrous.labels import LabelSpace, Mask
+
+if TYPE_CHECKING:
+    from atrous.inference.video_writer import Pixels, VideoWriter
 
 Shown = Literal["mask", "overlay", "color"]
 """What a video can show of each frame; that of masks holds class indices and loses nothing."""
@@ -36,7 +39,7 @@ class Source(Protocol):
 class Recorder:
     """Shows each frame in several videos and a window at once."""
 
-    def __init__(self, writers: Mapping[Shown, VideoWriter], window: Window | None = None) -> None:
+    def __init__(self, writers: "Mapping[Shown, VideoWriter]", window: Window | None = None) -> None:
         """Take the open videos, see `recorder`, and a window in which overlays are shown."""
         self.writers, self.window = writers, window
 
@@ -66,12 +69,17 @@ def recorder(
 
     Raises:
         OutputError: If a place cannot be written.
+        VideoError: If PyAV, which writes videos, is not installed.
     """
     video = source if isinstance(source, VideoFile) else None
     aspect = video.pixel_aspect if video else Fraction(1)
+    for path in files.values():
+        require_pyav(path)
     with ExitStack() as stack:
         writers: dict[Shown, VideoWriter] = {}
         for shown, path in files.items():
+            from atrous.inference.video_writer import video_writer
+
             pixels = _pixels(shown, labels)
             sound_of = video.path if video and shown != "mask" else None
             writer = video_writer(path, pixels, source.size, source.timing, aspect, sound_of)
@@ -89,7 +97,7 @@ def recorded_files(folder: Path, stem: str, wanted: Sequence[Shown], video: Path
     return {shown: folder / f"{stem}_{shown}{'.mkv' if shown == 'mask' else suffix}" for shown in wanted}
 
 
-def _pixels(shown: Shown, labels: LabelSpace) -> Pixels:
+def _pixels(shown: Shown, labels: LabelSpace) -> "Pixels":
     if shown != "mask":
         return "rgb24"
     return "gray" if labels.mask_dtype is np.uint8 else "gray16le"

@@ -18,6 +18,8 @@ from torch import Tensor
 from atrous.config import Config
 from atrous.networks.layers import ResizeMode, resize_bilinear
 
+BLUR = 5
+"""Pixels of a grey picture that are averaged on each side, so that the noise of a sensor is no change of the scene."""
 THUMBNAIL = (18, 32)
 """(height, width) of the pictures that cuts are seen in."""
 
@@ -102,7 +104,8 @@ class TemporalSmoothing:
         height, width = image.shape[:2]
         factor = min(1.0, self.config.motion_side / max(height, width))
         size = (max(round(width * factor), 16), max(round(height * factor), 16))
-        return np.asarray(cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY))
+        grey = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.blur(grey, (BLUR, BLUR)), np.uint8)
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.int16]:

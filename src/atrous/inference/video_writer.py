@@ -99,7 +99,7 @@ class VideoWriter:
             return frame
         return frame.reformat(format=self.stream.pix_fmt, dst_colorspace="itu709", dst_color_range=LIMITED_RANGE)
 
-    def _mux(self, packets: list[av.Packet[Any]]) -> None:
+    def _mux(self, packets: "list[av.Packet[Any]]") -> None:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts or 0, 0)
         self.container.mux(packets)
