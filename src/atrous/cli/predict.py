@@ -50,7 +50,7 @@ def predict(
     smoothing: Annotated[
         float,
         typer.Option("--smoothing", min=0, help="Videos: seconds after which what was seen counts half; 0 for never."),
-    ] = 0.1,
+    ] = 0.05,
     fps: Annotated[
         Optional[float],  # noqa: UP045 - typer reads it
         typer.Option("--fps", min=0.01, help="Videos: frames per second to hold, by looking less closely."),

@@ -1,7 +1,9 @@
 """A predictor turns any picture into a mask of the picture's own size."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +23,9 @@ from atrous.progress import Progress
 from atrous.visualization import colorize, overlay
 from atrous.weights.checkpoint import load_checkpoint
 from atrous.weights.finding import find_model
+
+if TYPE_CHECKING:
+    from atrous.inference.smoothing import SmoothingConfig
 
 
 class Prediction:
@@ -136,6 +141,23 @@ class Predictor:
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
             raise ValueError(f"an image is uint8 [H, W, 3]; this one is {pixels.dtype} {list(pixels.shape)}")
         return Prediction(pixels, self.logits(pixels), self.labels, self.network.resize, self.crf)
+
+    def video(
+        self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
+    ) -> Iterator[Prediction]:
+        """Predict a video, one frame after the other; see `atrous.inference.video.predict_video`.
+
+        Args:
+            path: A video file.
+            smoothing: How much the frames before count; not at all by default.
+            frames_per_second: A rate to hold, by showing the network smaller pictures.
+
+        Raises:
+            VideoError: If the file is missing or is no video; behind its last frame if it is damaged or cut off.
+        """
+        from atrous.inference.video import predict_video
+
+        return predict_video(self, path, smoothing=smoothing, frames_per_second=frames_per_second)
 
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8]) -> Tensor:

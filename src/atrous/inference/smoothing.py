@@ -27,7 +27,7 @@ THUMBNAIL = (18, 32)
 class SmoothingConfig(Config):
     """How much the past counts."""
 
-    half_life: Annotated[float, Field(gt=0)] = 0.1
+    half_life: Annotated[float, Field(gt=0)] = 0.05
     """Seconds after which a frame counts half as much as when it was new."""
     follow_motion: bool = True
     """Carry the past along with what moves."""

@@ -42,7 +42,8 @@ class SoundCopy:
         from av import FFmpegError
 
         try:
-            yield from (packet for packet in source.demux(streams) if packet.size)
+            if streams:  # of none, PyAV would hand out the packets of all
+                yield from (packet for packet in source.demux(streams) if packet.size)
         except FFmpegError:  # the file ends here; whoever reads the pictures says so
             return
 
