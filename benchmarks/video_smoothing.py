@@ -1,9 +1,9 @@
 """How much less predictions flicker with temporal smoothing, and what it does to their IoU.
 
 Usage: python benchmarks/video_smoothing.py MODEL DATASET [--pictures 3] [--frames 24] [--step 3] [--noise 6]
-Pictures of a split become videos: a window with three quarters of their sides moves over them, and every frame has noise
-of its own, as a sensor's. Flicker is the share of pixels whose label changes from one frame to the next although the
-truth there does not. All settings smooth the same logits.
+Pictures of a split become videos: a window with three quarters of their sides moves over them, and every frame has
+noise of its own, as a sensor's. Flicker is the share of pixels whose label changes from one frame to the next although
+the truth there does not. All settings smooth the same logits.
 """
 
 import argparse

@@ -63,7 +63,7 @@ def test_pictures_and_videos_of_one_name_do_not_collide(
     atrous: Terminal, model: Path, video: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(np.zeros((24, 32, 3), np.uint8)).save(tmp_path / "square.png")
-    pattern = str(tmp_path / "*.mp4")
+    pattern = video.with_name("*.mp4")
     assert atrous("predict", model, tmp_path / "square.png", pattern, "-o", tmp_path / "out").code == 0
     assert len(files_below(tmp_path / "out")) == 4
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_a_finer_level_that_came_too_late_is_tried_ever_more_rarely() -> None:
     governor = Governor(12, COSTS)
     passed = levels(governor, lambda _, at: measured[at], 600)
     tries = [number for number in range(1, 600) if passed[number] < passed[number - 1]]
-    pauses = [after - before for before, after in zip(tries, tries[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(tries)]
     assert pauses == sorted(pauses)
     assert pauses[-1] > 4 * PATIENCE
     assert sum(at == 2 for at in passed) > 500

@@ -69,7 +69,7 @@ class Clock:
         return self.now
 
 
-def slow(predictor: Predictor, clock: Clock, seconds: Callable[[int], float], monkeypatch: pytest.MonkeyPatch) -> None:
+def slow(clock: Clock, seconds: Callable[[int], float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every frame take so many seconds for so many pixels."""
     logits = Predictor.logits
 
@@ -84,7 +84,7 @@ def test_a_wanted_rate_is_held_by_showing_less_and_masks_keep_their_size(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    slow(predictor, clock, lambda pixels: 0.2 * pixels / (96 * 144), monkeypatch)
+    slow(clock, lambda pixels: 0.2 * pixels / (96 * 144), monkeypatch)
     segmenter = FrameSegmenter(predictor, frames_per_second=15, smoothing=SmoothingConfig(), clock=clock)
     image = moving_square(1).images[0]
     passed = [segmenter(Frame(image, number, Fraction(number, 15), Fraction(1, 15))) for number in range(30)]
@@ -120,7 +120,7 @@ def test_a_video_becomes_videos_of_masks_overlays_and_colours(count: int, video:
     for prediction, mask in zip(predictions, masks, strict=True):
         np.testing.assert_array_equal(mask, prediction.mask)
     for shown in ("overlay", "color"):
-        pictures = images_of(files[shown])  # type: ignore[index]
+        pictures = images_of(files[shown])
         expected = [prediction.overlay() if shown == "overlay" else prediction.color() for prediction in predictions]
         assert np.abs(np.stack(pictures).astype(int) - np.stack(expected)).mean() < 4
     assert all(times_of(path) == times_of(video) for path in files.values())

@@ -17,7 +17,9 @@ def test_the_bytes_for_tk_are_a_picture() -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(portable_pixmap(image)))), image)
 
 
-@pytest.mark.parametrize(("size", "shown"), [((600, 800), (600, 800)), ((2160, 3840), (972, 1728)), ((4000, 100), (972, 24))])
+@pytest.mark.parametrize(
+    ("size", "shown"), [((600, 800), (600, 800)), ((2160, 3840), (972, 1728)), ((4000, 100), (972, 24))]
+)
 def test_a_picture_larger_than_the_screen_is_made_smaller(size: tuple[int, int], shown: tuple[int, int]) -> None:
     assert fitting(np.zeros((*size, 3), np.uint8), (1080, 1920)).shape == (*shown, 3)
 

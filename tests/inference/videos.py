@@ -32,7 +32,8 @@ class Scene(NamedTuple):
 def moving_square(count: int, noise: float = 0, speed: int = 3, seed: int = 0, labels: LabelSpace = LABELS) -> Scene:
     """A square of class 1 moves over ground of class 0, in the colours of the classes; each frame has its own noise."""
     rng = np.random.default_rng(seed)
-    images, truths = [], []
+    images: list[NDArray[np.uint8]] = []
+    truths: list[Mask] = []
     for number in range(count):
         truth = np.zeros((96, 144), np.uint8)
         truth[32:64, 8 + speed * number : 40 + speed * number] = 1
@@ -122,7 +123,8 @@ def _tone(number: int) -> av.AudioFrame:
 def times_of(path: Path) -> list[Fraction]:
     """When each frame is shown, as PyAV reads it."""
     with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0) if frame.pts is not None]
+        frames = container.decode(video=0)
+        return [Fraction(frame.pts) * (frame.time_base or 0) for frame in frames if frame.pts is not None]
 
 
 def images_of(path: Path, pixels: str = "rgb24") -> list[NDArray[Any]]:

@@ -128,7 +128,7 @@ def _predict_video(predictor: "Predictor", path: Path, stem: str, choices: Video
             count += 1
             watched = recording.show(segmented)
             task.advance(_note(segmented, count / (time.monotonic() - started)))
-            if not watched:
+            if not watched and not files:
                 break
     progress.say(_summary(count, time.monotonic() - started, files.values()))
     if video.fault:

@@ -65,7 +65,7 @@ def recorder(
         files: What to write, and where; `recorded_files` proposes it.
         source: The video or camera; the pictures of a video have its sound and subtitles beside them.
         labels: Of the network.
-        window: Shows overlays, too.
+        window: Shows overlays, too; it is closed at the end.
 
     Raises:
         OutputError: If a place cannot be written.
@@ -76,6 +76,8 @@ def recorder(
     for path in files.values():
         require_pyav(path)
     with ExitStack() as stack:
+        if window:
+            stack.callback(window.close)
         writers: dict[Shown, VideoWriter] = {}
         for shown, path in files.items():
             from atrous.inference.video_writer import video_writer
