@@ -21,6 +21,9 @@ A programmer's slip stays a `ValueError`.
 class AtrousError(Exception):
     """Base of all errors that a user can cause; its text is one readable sentence."""
 
+    told = False
+    """Whether another process, by which this one ended, tells the user."""
+
 
 class ConfigError(AtrousError):
     """A recipe, a config or an option holds something impossible."""

@@ -72,3 +72,29 @@ def test_the_protocol_states_the_dense_crf(atrous: Terminal, run: Path, tmp_path
     assert read_report(run / "run" / "report.json").protocol.crf is None
     assert "dense CRF: 10 iterations, Potts" in " ".join(out.split())
     assert "10 iterations, Potts" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_protocol_states_scales_flip_and_output_stride(
+    atrous: Terminal, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model, options = run / "run" / "best.safetensors", ("--scales", "1,0.5", "--flip", "--output-stride", "8")
+    code, out, err = atrous("evaluate", model, run / "data", *options)
+    assert (code, err) == (0, "")
+    (report,) = (tmp_path / "evaluation").glob("*_os8_scales1-0.5_flip/report.json")
+    protocol = read_report(report).protocol
+    assert (protocol.scales, protocol.flip, protocol.output_stride) == ((1.0, 0.5), True, 8)
+    assert "output stride 8, scales 1, 0.5, with flip" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--scales", "1;2"], "with commas"),
+        (["--scales", "1,1"], "twice"),
+        (["--scales", "nan"], "scales"),
+        (["--output-stride", "12"], "12"),
+    ],
+)
+def test_impossible_views_are_one_sentence(atrous: Terminal, run: Path, options: list[str], word: str) -> None:
+    assert word in atrous.fails("evaluate", run / "run" / "best.safetensors", run / "data", *options)

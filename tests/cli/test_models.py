@@ -4,6 +4,7 @@ import pytest
 
 from atrous.networks import BackboneConfig, NetworkConfig, build_network
 from atrous.networks.family_members import BACKBONES, MEMBERS
+from atrous.weights import bundled
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal
 from tests.small import SMALL_NETWORKS
@@ -63,6 +64,35 @@ def test_a_checkpoint_is_described_with_its_classes(atrous: Terminal, tmp_path: 
     done = atrous("models", "describe", path)
     assert done.code == 0
     assert "3 classes" in done.out
+
+
+def test_a_bundled_model_is_listed_and_described_with_its_card(
+    atrous: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert "come with the package" not in atrous("models").out
+    info = CheckpointInfo(name="ours", network=SMALL_NETWORKS[0], labels=LABELS)
+    save_checkpoint(tmp_path / "ours-small.safetensors", build_network(SMALL_NETWORKS[0], 3), info)
+    (tmp_path / "ours-small.md").write_text("# Streets\n\nTerms: research use.\n")
+    listed = atrous("models").out
+    assert "come with the package" in listed
+    assert "ours-small" in listed
+    described = atrous("models", "describe", "ours-small").out
+    assert "Terms: research use." in described
+    assert "3 classes" in described
+    assert "did you mean `ours-small`" in atrous.fails("models", "download", "ours-smal")
+
+
+def test_a_checkpoint_is_written_at_half_its_size(atrous: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    info = CheckpointInfo(name="a", network=SMALL_NETWORKS[0], labels=LABELS)
+    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
+    done = atrous("models", "halve", path, tmp_path / "half.safetensors")
+    assert done.code == 0
+    assert "MB became" in done.out
+    assert "float16 or bfloat16" in atrous.fails("models", "halve", path, tmp_path / "b.safetensors", "--to", "int8")
+    assert not (tmp_path / "b.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from atrous.inference.recording import Recorder, recorded_files, recorder
 from atrous.inference.smoothing import SmoothingConfig
 from atrous.inference.video import FrameSegmenter, SegmentedFrame, levels_of, predict_video
 from atrous.inference.video_file import Frame, Timing, VideoFile
+from atrous.inference.views import View, Views
 from atrous.labels import LabelSpace
 from atrous.networks import build_network
 from tests.inference.videos import images_of, moving_square, plain_frames, times_of, write_video
@@ -73,9 +74,9 @@ def slow(clock: Clock, seconds: Callable[[int], float], monkeypatch: pytest.Monk
     """Let every frame take so many seconds for so many pixels."""
     logits = Predictor.logits
 
-    def slowly(self: Predictor, image: NDArray[np.uint8]) -> torch.Tensor:
+    def slowly(self: Predictor, image: NDArray[np.uint8], view: View) -> torch.Tensor:
         clock.now += seconds(image.shape[0] * image.shape[1])
-        return logits(self, image)
+        return logits(self, image, view)
 
     monkeypatch.setattr(Predictor, "logits", slowly)
 
@@ -93,6 +94,19 @@ def test_a_wanted_rate_is_held_by_showing_less_and_masks_keep_their_size(
     assert 0.9 / 15 * 0.7 < 0.2 * passed[-1].scale ** 2 < 1 / 15
     assert all(segmented.prediction.mask.shape == (96, 144) for segmented in passed)
     assert (passed[-1].prediction.mask != passed[0].prediction.mask).mean() < 0.02
+
+
+def test_a_video_may_be_seen_at_several_scales_and_mirrored(video: Path) -> None:
+    torch.manual_seed(0)
+    network = build_network(SMALL_NETWORKS[0], 3)
+    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
+    views = Views(scales=(1, 0.75), flip=True)
+    several = Predictor(network, LABELS, name="several", device=CPU, views=views)
+    predictions = list(several.video(video))
+    for prediction, image in zip(predictions, images_of(video), strict=True):
+        np.testing.assert_array_equal(prediction.mask, several(image).mask)
+    smooth = list(several.video(video, smoothing=SmoothingConfig(half_life=1e-6)))
+    assert np.mean([(ours.mask == alone.mask).mean() for ours, alone in zip(smooth, predictions, strict=True)]) > 0.999
 
 
 def test_a_network_of_stride_8_is_first_tried_at_16() -> None:

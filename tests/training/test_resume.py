@@ -193,7 +193,7 @@ def test_the_number_of_loader_processes_changes_no_bit(tmp_path: Path) -> None:
 
 
 HOMES = {
-    "evaluate": "validation",
+    "tally": "validation",
     "keep_if_best": "train",
     "save_checkpoint": "run",
     "save_state": "run",
@@ -206,7 +206,7 @@ HOMES = {
     [
         ("keep_if_best", 1),
         ("save_state", 2),
-        *(slow(place, call) for place in ("evaluate", "save_checkpoint", "update") for call in (1, 2)),
+        *(slow(place, call) for place in ("tally", "save_checkpoint", "update") for call in (1, 2)),
         *(slow("keep_if_best", 2), slow("save_state", 1)),
     ],
 )

@@ -23,6 +23,7 @@ from atrous.weights.checkpoint import (
     load_tensors,
     read_info,
     save_checkpoint,
+    save_halved,
     save_tensors,
 )
 from tests.small import SMALL_NETWORKS
@@ -307,3 +308,28 @@ def test_a_file_in_the_way_of_the_folder_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(OutputError) as caught:
         save_checkpoint(tmp_path / "file" / "a.safetensors", trained(), INFO)
     one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_the_space_holds_the_same_network_but_for_the_rounding_of_its_kernels(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_checkpoint(whole, trained(), INFO)
+    save_halved(half, load_checkpoint(whole), dtype)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    before, after = load_checkpoint(whole), load_checkpoint(half)
+    assert after.info.provenance == {**INFO.provenance, "kernels": str(dtype).removeprefix("torch.")}
+    for name, tensor in after.network.state_dict().items():
+        old = before.network.state_dict()[name]
+        assert tensor.dtype == old.dtype
+        expected = old.to(dtype).to(old.dtype) if old.dim() > 1 else old
+        assert torch.equal(tensor, expected), name
+
+
+def test_a_kernel_too_large_for_the_type_stays_whole(tmp_path: Path) -> None:
+    path, network = tmp_path / "a.safetensors", trained()
+    kernel = network.state_dict()["classifier.weight"].fill_(1e6)
+    save_checkpoint(path, network, INFO)
+    save_halved(path, load_checkpoint(path), torch.float16)
+    assert torch.equal(load_checkpoint(path).network.state_dict()["classifier.weight"], kernel)

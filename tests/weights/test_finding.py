@@ -17,7 +17,7 @@ import atrous
 from atrous.errors import CheckpointError, ConfigError, DownloadError
 from atrous.networks import DeepLabV3Config, MobileNetV2Config
 from atrous.networks.family_members import MEMBERS
-from atrous.weights import catalog, finding
+from atrous.weights import bundled, catalog, finding
 from atrous.weights.catalog import CATALOG, ReleasedWeights
 from atrous.weights.checkpoint import load_checkpoint, read_info
 from atrous.weights.finding import checkpoint_of, file_of, find_model
@@ -102,10 +102,10 @@ def test_a_path_is_itself_and_a_file_wins_over_a_name(tmp_path: Path, monkeypatc
 def test_what_comes_with_the_package_is_found_before_what_others_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "BUNDLED", tmp_path)
-    bundled = tmp_path / f"{CATALOG[0].name}.safetensors"
-    bundled.write_text("")
-    assert find_model(CATALOG[0].name) == bundled
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    ours = tmp_path / f"{CATALOG[0].name}.safetensors"
+    ours.write_text("")
+    assert find_model(CATALOG[0].name) == ours
 
 
 def test_a_checkpoint_of_several_files_is_imported_by_its_index(monkeypatch: pytest.MonkeyPatch) -> None:

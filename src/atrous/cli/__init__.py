@@ -51,6 +51,8 @@ def main() -> None:
     try:
         app()
     except AtrousError as error:
+        if error.told:
+            raise SystemExit(1) from None
         fail(str(error))
     except SystemExit as end:
         if end.code != CTRL_C:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
+from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
 
 if TYPE_CHECKING:
-    from atrous.evaluation.report import EvaluationReport
+    from atrous.evaluation.report import EvaluationReport, Protocol
 
 
 def evaluate(
@@ -23,24 +23,35 @@ def evaluate(
         Optional[Path],  # noqa: UP045 - typer reads it
         typer.Option("--output", "-o", help="Where report.json and report.html go; by default below evaluation/."),
     ] = None,
+    output_stride: OutputStride = None,
+    scales: Scales = "1",
+    flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score a checkpoint on a split of a data set, every picture whole and at its own size."""
+    """Score a checkpoint on a split of a data set, every picture whole and compared at its own size."""
     from atrous.data import open_split, parse_dataset
-    from atrous.evaluation.evaluate import evaluate as run_evaluation
+    from atrous.evaluation.evaluate import report_of, tally
     from atrous.evaluation.examples import predict_examples
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
     from atrous.inference.predictor import load
     from atrous.progress import terminal_progress
+    from atrous.training.distributed import joined
 
-    progress = terminal_progress(quiet=quiet)
-    data = open_split(parse_dataset(dataset), split)
-    predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
-    report = run_evaluation(predictor, data, progress)
-    output = output or Path("evaluation") / f"{predictor.name}_{data.split}{'_crf' if predictor.crf else ''}"
+    with joined() as processes:
+        progress = terminal_progress(quiet=quiet or not processes.main)
+        data = open_split(parse_dataset(dataset), split)
+        refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
+        predictor = processes.main_first(
+            lambda: load(model, crf=refining, views=looking, output_stride=output_stride, progress=progress)
+        )
+        tallies = processes.gather(tally(predictor, data, progress, processes.share))
+        report = processes.from_main(lambda: report_of(predictor, data, tallies))
+        if not processes.main:
+            return
+    output = output or Path("evaluation") / f"{predictor.name}_{data.split}{_variant(report.protocol, output_stride)}"
     write_report(output / "report.json", report)
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
     examples = predict_examples(predictor, data, count=8)
@@ -51,12 +62,25 @@ def evaluate(
         print(f"\nWritten: {output / 'report.json'}, {output / 'report.html'}")
 
 
+def _variant(card: "Protocol", output_stride: int | None) -> str:
+    """The end of a report's name, so that none replaces that of another protocol."""
+    return "".join(
+        [
+            f"_os{output_stride}" if output_stride else "",
+            f"_scales{'-'.join(f'{scale:g}' for scale in card.scales)}" if card.scales != (1.0,) else "",
+            "_flip" if card.flip else "",
+            "_crf" if card.crf else "",
+        ]
+    )
+
+
 def print_scores(report: "EvaluationReport") -> None:
     """Print the table of a report and its protocol."""
     from rich.console import Console
     from rich.table import Table
 
     from atrous.evaluation.report import describe_crf
+    from atrous.inference.views import Views
 
     scores, card = report.scores, report.protocol
     table = Table(title=f"{report.model} on {card.dataset} {card.split}", title_justify="left")
@@ -79,8 +103,9 @@ def print_scores(report: "EvaluationReport") -> None:
             f"Left out of the means, since they occur neither in truth nor in prediction: {', '.join(scores.absent)}."
         )
     console.print(
-        f"Protocol: {card.pictures} pictures at {card.sizes}; output stride {card.output_stride}, one scale, no flip, "
-        f"{card.precision}; dense CRF: {describe_crf(card.crf)}; ignored: {card.ignore}; files {card.fingerprint}."
+        f"Protocol: {card.pictures} pictures at {card.sizes}; output stride {card.output_stride}, "
+        f"{Views(scales=card.scales, flip=card.flip).words}, {card.precision}; dense CRF: {describe_crf(card.crf)}; "
+        f"ignored: {card.ignore}; files {card.fingerprint}."
     )
 
 

@@ -44,8 +44,34 @@ def list_models(context: typer.Context) -> None:
         for kind, (what, source) in entries.items():
             table.add_row(kind, what, source)
         console.print(table)
+    print_bundled(console)
     print_catalog(console)
     console.print("What one is made of: atrous models describe deeplab_v3plus backbone.kind=xception")
+
+
+def print_bundled(console: "Console") -> None:
+    """Print the models that come with the package."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from atrous.weights.bundled import bundled_names
+    from atrous.weights.checkpoint import read_info
+    from atrous.weights.finding import find_model
+
+    if not bundled_names():
+        return
+    title = "Models that come with the package, by these names wherever a MODEL is asked for"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("network")
+    table.add_column("classes", justify="right")
+    table.add_column("MB", justify="right")
+    for name in bundled_names():
+        path = find_model(name)
+        info = read_info(path)
+        what = f"{info.network.kind} on {info.network.backbone.kind}"
+        table.add_row(name, what, str(info.labels.num_classes), f"{path.stat().st_size / 1e6:.1f}")
+    console.print(table)
 
 
 def print_catalog(console: "Console") -> None:
@@ -132,12 +158,16 @@ def describe(
     Below stand the totals, and the differences from the paper, if there are any.
     """
     from atrous.networks.describe import describe_network
+    from atrous.weights.bundled import bundled, card_of
     from atrous.weights.catalog import CATALOG
     from atrous.weights.finding import checkpoint_of, find_model
     from atrous.weights.hub import HUB
 
     entry = next((entry for entry in CATALOG if entry.name == model), None)
-    if entry is not None:
+    if (ours := bundled(model)) is not None:
+        print(card_of(model))
+        model = str(ours)
+    elif entry is not None:
         print_card(entry)
         if not checkpoint_of(entry).exists():
             return
@@ -170,6 +200,28 @@ def convert(
     print(f"{len(converted.tensors)} tensors written as {to}: {output}")
     for note in converted.notes:
         print(f"Note: {note}.")
+
+
+@models.command()
+def halve(
+    model: Model,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .safetensors file.")],
+    *,
+    to: Annotated[str, typer.Option("--to", help="float16 (finer) or bfloat16 (wider).")] = "float16",
+) -> None:
+    """Write a checkpoint with its kernels in 16 bits, for half the space; score it again before you quote a score."""
+    import torch
+
+    from atrous.errors import ConfigError
+    from atrous.weights.checkpoint import load_checkpoint, save_halved
+    from atrous.weights.finding import find_model
+
+    types = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+    if to not in types:
+        raise ConfigError(f"--to {to} is no type of 16 bits: give float16 or bfloat16.")
+    path = find_model(model)
+    save_halved(output, load_checkpoint(path), types[to])
+    print(f"{path.stat().st_size / 1e6:.1f} MB became {output.stat().st_size / 1e6:.1f} MB: {output}")
 
 
 def print_card(entry: "ReleasedWeights") -> None:

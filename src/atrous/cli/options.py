@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from atrous.crf import DenseCRFConfig
+    from atrous.inference.views import Views
 
 Model = Annotated[
     str,
@@ -31,6 +32,14 @@ Crf = Annotated[bool, typer.Option("--crf", help="Move the boundaries onto the p
 CrfFile = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it
     typer.Option("--crf-config", metavar="FILE", help="Its choices, as YAML; `atrous crf tune` writes some."),
+]
+Scales = Annotated[
+    str, typer.Option("--scales", metavar="LIST", help="At which sizes each picture is seen, such as 0.75,1,1.5.")
+]
+Flip = Annotated[bool, typer.Option("--flip", help="See each picture mirrored, too; all answers are averaged.")]
+OutputStride = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--output-stride", help="Another one than in training: 8 is finer, and slower."),
 ]
 
 
@@ -57,3 +66,19 @@ def chosen_crf(*, crf: bool, crf_config: Path | None) -> "DenseCRFConfig | None"
     choices = read_yaml(crf_config) if crf_config else {}
     chosen: DenseCRFConfig = parse(DenseCRFConfig, choices, str(crf_config))
     return chosen
+
+
+def chosen_views(scales: str, *, flip: bool) -> "Views":
+    """The views of each picture that two options ask for."""
+    from atrous.config import parse
+    from atrous.errors import ConfigError
+    from atrous.inference.views import Views
+
+    try:
+        numbers = [float(word) for word in scales.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--scales {scales} is no list of numbers: write them with commas, as in 0.75,1,1.5."
+        ) from None
+    views: Views = parse(Views, {"scales": numbers, "flip": flip}, f"--scales {scales}")
+    return views

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Model, Quiet, chosen_crf
+from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
 from atrous.cli.predict_video import VideoChoices, possible_files, predict_camera, predict_videos, sort_inputs
 from atrous.errors import ConfigError, ImageError, OutputError
 
@@ -45,6 +45,9 @@ def predict(
             f"By default {DEFAULT}.",
         ),
     ] = None,
+    output_stride: OutputStride = None,
+    scales: Scales = "1",
+    flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
     smoothing: Annotated[
@@ -84,7 +87,13 @@ def predict(
     results = [file for _, stem in pictures for file in _files(output, stem, wanted).values()]
     results += [file for _, stem in videos for file in possible_files(stem, choices)]
     _require_inputs_kept([*paths, *given.videos], results)
-    predictor = load(model, crf=chosen_crf(crf=crf, crf_config=crf_config), progress=progress)
+    predictor = load(
+        model,
+        crf=chosen_crf(crf=crf, crf_config=crf_config),
+        views=chosen_views(scales, flip=flip),
+        output_stride=output_stride,
+        progress=progress,
+    )
     failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0
     failures += predict_videos(predictor, videos, choices, progress)
     for camera in given.cameras:

@@ -32,18 +32,23 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite, not both")
     from atrous.progress import duration, terminal_progress
+    from atrous.training.distributed import joined
     from atrous.training.recipe import read_recipe
     from atrous.training.run_page import write_run_page
     from atrous.training.selection import describe_score
     from atrous.training.train import train as run_training
 
-    progress = terminal_progress(quiet=quiet)
-    settings = read_recipe(recipe, overrides or [])
-    folder = output or Path("runs") / settings.name
-    result = run_training(settings, folder, resume=resume, overwrite=overwrite, progress=progress)
+    with joined() as processes:
+        progress = terminal_progress(quiet=quiet or not processes.main)
+        settings = processes.from_main(lambda: read_recipe(recipe, overrides or []))
+        folder = output or Path("runs") / settings.name
+        result = run_training(
+            settings, folder, resume=resume, overwrite=overwrite, progress=progress, processes=processes
+        )
+        if result.finished and processes.main:
+            write_run_page(result.folder, settings)
     state = result.state
     if result.finished:
-        write_run_page(result.folder, settings)
         score = f"{describe_score(settings.training)} {state.best_score:.1%} on val"
         progress.say(f"Done in {duration(state.seconds)} of training: {score}.")
         progress.say(f"Look at {result.folder.page}")

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from atrous.data.augmentation import AugmentationConfig, augment
 from atrous.data.samples import Sample, SegmentationDataset, require_known_labels
+from atrous.data.share import WHOLE, Share
 from atrous.errors import AtrousError
 from atrous.progress import Progress, Silent, track
 
@@ -43,6 +44,7 @@ def training_batches(
     seed: int,
     first_batch: int = 0,
     workers: int = 0,
+    share: Share = WHOLE,
 ) -> Generator[Batch, None, None]:
     """Yield augmented batches without end.
 
@@ -57,13 +59,14 @@ def training_batches(
         seed: Decides order and augmentation.
         first_batch: How many batches to pass over (those of an interrupted run).
         workers: Processes that read and augment; 0 does it in this one.
+        share: What falls to this process of every batch, where several train together.
 
     Raises:
         ImageError, MaskError: While iterating, if a file is unreadable or a mask holds a label of no class.
     """
     loader = DataLoader(
         _AugmentedDataset(dataset, augmentation, seed),
-        batch_sampler=_batches_of_visits(len(dataset), batch_size, seed, first_batch),
+        batch_sampler=_batches_of_visits(len(dataset), batch_size, seed, first_batch, share),
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_calm_worker,
@@ -80,29 +83,37 @@ def training_batches(
         del batches  # ends the workers now, and not when an error's traceback lets go of them
 
 
-def default_workers(device: torch.device) -> int:
+def default_workers(device: torch.device, sharing: int = 1) -> int:
     """Loader processes that keep a device busy without taking its cores: several beside a GPU, one beside a CPU.
 
     None beside two cores: a third process makes the threads of the network wait for each other at every layer, which
-    costs far more than the few milliseconds of reading a picture.
+    costs far more than the few milliseconds of reading a picture. Where several processes train, the cores are shared
+    by so many of them.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, cores // sharing)
     return int(cores > 2) if device.type == "cpu" else min(8, cores)
 
 
-def check_samples(dataset: SegmentationDataset, progress: Progress | None = None) -> None:
+def check_samples(dataset: SegmentationDataset, progress: Progress | None = None, share: Share = WHOLE) -> None:
     """Read every sample once, so that a fault stops a training before it starts and not in the middle of the night.
+
+    Args:
+        dataset: The samples.
+        progress: Where to show how far it is.
+        share: Which of them fall to this process, where several check together.
 
     Raises:
         ImageError, MaskError: At the first file that is unreadable, of another size than its partner, or whose mask
             holds a label of no class.
     """
-    indices = track(range(len(dataset)), progress or Silent(), f"Checking {dataset.split}", len(dataset))
+    own = share.of(len(dataset))
+    indices = track(own, progress or Silent(), f"Checking {dataset.split}", len(own))
     for index in indices:
         require_known_labels(dataset, index, dataset[index])
 
 
-def _batches_of_visits(count: int, batch_size: int, seed: int, first_batch: int) -> Iterator[list[Visit]]:
+def _batches_of_visits(count: int, batch_size: int, seed: int, first_batch: int, share: Share) -> Iterator[list[Visit]]:
     position = first_batch * batch_size
     epoch, offset = divmod(position, count)
     visits: list[Visit] = []
@@ -111,7 +122,7 @@ def _batches_of_visits(count: int, batch_size: int, seed: int, first_batch: int)
         for index in order[offset:]:
             visits.append(Visit(epoch, int(index)))
             if len(visits) == batch_size:
-                yield visits
+                yield [visits[place] for place in share.of(batch_size)]
                 visits = []
         epoch, offset = epoch + 1, 0
 

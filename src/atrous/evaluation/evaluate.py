@@ -1,8 +1,13 @@
 """Score a predictor on a whole split, each picture at its own size, in one pass and constant memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from atrous.data.samples import SegmentationDataset, describe_strays, known_labels, stray_labels
+from atrous.data.share import WHOLE, Share
 from atrous.errors import DatasetError, MaskError
 from atrous.evaluation.confusion import ConfusionMatrix
 from atrous.evaluation.metrics import scores
@@ -30,29 +35,67 @@ def evaluate(predictor: Predictor, dataset: SegmentationDataset, progress: Progr
         MaskError: If masks hold labels of no class: all of them are counted first, then named.
         ImageError: If a file is unreadable.
     """
+    return report_of(predictor, dataset, [tally(predictor, dataset, progress)])
+
+
+class Tally(NamedTuple):
+    """What was counted in some pictures of a split; tallies of all pictures add up to its report."""
+
+    matrix: NDArray[np.int64]
+    """int64 [K, K]: true class (row), predicted class (column)."""
+    sizes: set[tuple[int, int]]
+    """(width, height)."""
+    strays: dict[int, str]
+    """What is wrong with a mask, by its number in the split."""
+    stray_pixels: int
+
+
+def tally(
+    predictor: Predictor, dataset: SegmentationDataset, progress: Progress | None = None, share: Share = WHOLE
+) -> Tally:
+    """Predict the pictures of a split that fall to one process, and count.
+
+    Raises:
+        DatasetError: If the classes differ.
+        ImageError, MaskError: If a file is unreadable.
+    """
     require_same_labels(predictor.labels, dataset)
     confusion = ConfusionMatrix(dataset.labels)
     sizes: set[tuple[int, int]] = set()
-    strays: list[str] = []
+    strays: dict[int, str] = {}
     stray_pixels = 0
-    for index in track(range(len(dataset)), progress or Silent(), f"Evaluating {dataset.split}", len(dataset)):
+    own = share.of(len(dataset))
+    for index in track(own, progress or Silent(), f"Evaluating {dataset.split}", len(own)):
         sample = dataset[index]
         height, width = sample.mask.shape
         sizes.add((width, height))
         found = confusion.add(sample.mask, predictor(sample.image).mask)
         if found:
             stray_pixels += found
-            strays.append(describe_strays(dataset.source_of(index), stray_labels(sample.mask, dataset.labels)))
+            strays[index] = describe_strays(dataset.source_of(index), stray_labels(sample.mask, dataset.labels))
+    return Tally(confusion.matrix, sizes, strays, stray_pixels)
+
+
+def report_of(predictor: Predictor, dataset: SegmentationDataset, tallies: Sequence[Tally]) -> EvaluationReport:
+    """Make the report of a split from the tallies of all its pictures.
+
+    Raises:
+        DatasetError: If every pixel is ignored.
+        MaskError: If masks hold labels of no class; the first are named.
+    """
+    strays = {index: words for each in tallies for index, words in each.strays.items()}
     if strays:
-        raise MaskError(_stray_sentence(strays, stray_pixels, dataset))
-    if not confusion.matrix.any():
+        pixels = sum(each.stray_pixels for each in tallies)
+        raise MaskError(_stray_sentence([strays[index] for index in sorted(strays)], pixels, dataset))
+    matrix: NDArray[np.int64] = np.sum([each.matrix for each in tallies], axis=0)
+    if not matrix.any():
         raise DatasetError(f"Every pixel of {dataset.title} {dataset.split} is ignored: there is nothing to score.")
     return EvaluationReport(
         model=predictor.name,
-        protocol=protocol(predictor, dataset, sizes),
-        scores=scores(confusion.matrix, dataset.labels),
+        protocol=protocol(predictor, dataset, set().union(*(each.sizes for each in tallies))),
+        scores=scores(matrix, dataset.labels),
         labels=dataset.labels,
-        confusion=tuple(tuple(row) for row in confusion.matrix.tolist()),
+        confusion=tuple(tuple(row) for row in matrix.tolist()),
     )
 
 
@@ -64,6 +107,8 @@ def protocol(predictor: Predictor, dataset: SegmentationDataset, sizes: Iterable
         pictures=len(dataset),
         sizes=_describe_sizes(sorted(sizes)),
         ignore=f"pixels whose true label is {dataset.labels.ignore_index}; all others count, from every picture",
+        scales=predictor.views.scales,
+        flip=predictor.views.flip,
         output_stride=predictor.network.output_stride,
         precision=predictor.precision,
         crf=predictor.crf,

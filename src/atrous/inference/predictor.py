@@ -1,6 +1,6 @@
 """A predictor turns any picture into a mask of the picture's own size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from atrous.errors import ConfigError
 from atrous.images import read_image, write_mask
 from atrous.inference.device import DTYPES, Precision, best_device
 from atrous.inference.label_map import label_map
+from atrous.inference.views import PLAIN, Answer, View, Views, mean_mask, mean_probabilities
 from atrous.labels import LabelSpace, Mask
 from atrous.networks.layers import ResizeMode, resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
@@ -26,6 +27,9 @@ from atrous.weights.finding import find_model
 
 if TYPE_CHECKING:
     from atrous.inference.smoothing import SmoothingConfig
+
+WHOLE = View()
+"""The picture as it is."""
 
 
 class Prediction:
@@ -38,6 +42,7 @@ class Prediction:
         labels: LabelSpace,
         resize: ResizeMode = "half_pixel",
         crf: DenseCRFConfig | None = None,
+        others: Sequence[Answer] = (),
     ) -> None:
         """Take what the network says.
 
@@ -47,8 +52,10 @@ class Prediction:
             labels: What they mean.
             resize: How they are enlarged.
             crf: What refines the enlarged probabilities, if anything.
+            others: What it says to other views of the same picture; the enlarged probabilities of all are averaged.
         """
         self.image, self.labels, self.crf, self._logits, self._resize = image, labels, crf, logits, resize
+        self._others = tuple(others)
 
     @cached_property
     def mask(self) -> Mask:
@@ -56,18 +63,27 @@ class Prediction:
         if self.crf:
             mask: Mask = self.probabilities.argmax(axis=0).astype(self.labels.mask_dtype)
             return mask
+        if self._others:
+            return mean_mask(self._answers, self.image.shape[:2], self._resize, self.labels.mask_dtype)
         return label_map(self._logits.numpy(), self.image.shape[:2], self.labels.mask_dtype, self._resize)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: the K values of a pixel sum to 1."""
-        resized = resize_bilinear(self._logits[None], self.image.shape[:2], self._resize)[0]
-        probabilities = np.asarray(resized.softmax(dim=0).numpy(), np.float32)
+        if self._others:
+            probabilities = mean_probabilities(self._answers, self.image.shape[:2], self._resize)
+        else:
+            resized = resize_bilinear(self._logits[None], self.image.shape[:2], self._resize)[0]
+            probabilities = np.asarray(resized.softmax(dim=0).numpy(), np.float32)
         return refine(probabilities, self.image, self.crf) if self.crf else probabilities
 
     def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
         """The same prediction, refined by another dense CRF or by none."""
-        return Prediction(self.image, self._logits, self.labels, self._resize, crf)
+        return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others)
+
+    @property
+    def _answers(self) -> tuple[Answer, ...]:
+        return Answer(self._logits.numpy()), *self._others
 
     def overlay(self, opacity: float = 0.5) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the picture with the classes' colours laid over it."""
@@ -106,6 +122,7 @@ class Predictor:
         device: torch.device | None = None,
         precision: Precision = "float32",
         crf: DenseCRFConfig | None = None,
+        views: Views = PLAIN,
     ) -> None:
         """Take a network as it is; it is moved to the device and put into evaluation mode.
 
@@ -116,6 +133,7 @@ class Predictor:
             device: Where it computes; by default a GPU if there is one.
             precision: The type of its arithmetic; the logits are float32 in any case.
             crf: A dense CRF that moves the boundaries onto the edges of each picture.
+            views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
 
         Raises:
             ConfigError: If the CRF's compatibility matrix is for another number of classes.
@@ -123,10 +141,10 @@ class Predictor:
         require_same_number(crf, labels)
         self.device = device or best_device()
         self.network = network.to(self.device).eval()
-        self.labels, self.name, self.precision, self.crf = labels, name, precision, crf
+        self.labels, self.name, self.precision, self.crf, self.views = labels, name, precision, crf, views
 
     def __call__(self, image: NDArray[np.uint8] | str | Path) -> Prediction:
-        """Predict one picture, whole and at its own size.
+        """Predict one picture, whole; the answer is of its own size.
 
         Args:
             image: uint8 RGB [H, W, 3], or the path of a picture.
@@ -140,7 +158,10 @@ class Predictor:
             raise ValueError(f"an image is an array or a path; this one is a {type(pixels).__name__}")
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
             raise ValueError(f"an image is uint8 [H, W, 3]; this one is {pixels.dtype} {list(pixels.shape)}")
-        return Prediction(pixels, self.logits(pixels), self.labels, self.network.resize, self.crf)
+        first, *others = self.views
+        answers = [Answer(self.logits(pixels, view).numpy(), view.flipped) for view in others]
+        logits = self.logits(pixels, first)
+        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers)
 
     def video(
         self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
@@ -160,12 +181,13 @@ class Predictor:
         return predict_video(self, path, smoothing=smoothing, frames_per_second=frames_per_second)
 
     @torch.inference_mode()
-    def logits(self, image: NDArray[np.uint8]) -> Tensor:
+    def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> Tensor:
         """The network's logits at its own resolution, float32 [K, h, w], on the CPU."""
         # Seen as [1, 3, H, W], an [H, W, 3] picture is already channels last. Torch wants it writable, hence a copy.
         batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "float32"):
-            logits = self.network.low_resolution_logits(batch.float() / 255)
+            seen = resize_bilinear(batch.float() / 255, view.size(*image.shape[:2]), self.network.resize)
+            logits = self.network.low_resolution_logits(seen.flip(3) if view.flipped else seen)
         return logits[0].float().cpu()
 
 
@@ -175,6 +197,8 @@ def load(
     device: torch.device | None = None,
     precision: Precision = "float32",
     crf: DenseCRFConfig | None = None,
+    views: Views = PLAIN,
+    output_stride: int | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
     """Read a checkpoint and make it predict.
@@ -184,16 +208,21 @@ def load(
         device: Where it computes; by default a GPU if there is one.
         precision: The type of its arithmetic; the logits are float32 in any case.
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
+        views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
+        output_stride: Another one than the network was trained at, at the same weights: 8 is finer and slower.
         progress: Shows a download.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or no checkpoint of atrous.
         DownloadError: If it cannot be fetched.
-        ConfigError: If the CRF's compatibility matrix is for another number of classes.
+        ConfigError: If the CRF's compatibility matrix is for another number of classes, or the network cannot have
+            this output stride.
     """
     checkpoint = load_checkpoint(find_model(model, progress))
-    info = checkpoint.info
-    return Predictor(checkpoint.network, info.labels, name=info.name, device=device, precision=precision, crf=crf)
+    network, info = checkpoint.network, checkpoint.info
+    if output_stride is not None:
+        network = network.with_output_stride(output_stride)
+    return Predictor(network, info.labels, name=info.name, device=device, precision=precision, crf=crf, views=views)
 
 
 def require_same_number(crf: DenseCRFConfig | None, labels: LabelSpace) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from atrous.errors import ConfigError, VideoError
 from atrous.inference.ahead import ahead
@@ -15,6 +16,7 @@ from atrous.inference.governor import Governor
 from atrous.inference.predictor import Prediction, Predictor
 from atrous.inference.smoothing import SmoothingConfig, TemporalSmoothing
 from atrous.inference.video_file import Frame, VideoFile
+from atrous.inference.views import Answer
 
 FRAMES_AHEAD = 3
 """That each stage may be ahead of the next; a frame of 4K takes 25 MB."""
@@ -66,7 +68,9 @@ class FrameSegmenter:
             clock: Seconds that pass.
         """
         self.levels = levels_of(predictor)
-        self.smoothing = TemporalSmoothing(smoothing, predictor.network.resize) if smoothing else None
+        self.views = list(predictor.views)
+        resize = predictor.network.resize
+        self.smoothings = [TemporalSmoothing(smoothing, resize) if smoothing else None for _ in self.views]
         costs = [level.cost for level in self.levels]
         self.governor = Governor(frames_per_second, costs) if frames_per_second else None
         self.clock = clock
@@ -75,13 +79,24 @@ class FrameSegmenter:
         """Segment the next frame; its mask has the frame's own size in any case."""
         started = self.clock()
         predictor, scale, _ = self.levels[self.governor.level if self.governor else 0]
-        logits = predictor.logits(_scaled(frame.image, scale))
-        if self.smoothing:
-            logits = self.smoothing(frame.image, float(frame.time), logits)
+        image = _scaled(frame.image, scale)
+        logits, *others = [
+            self._smoothed(frame, number, predictor.logits(image, view)) for number, view in enumerate(self.views)
+        ]
         if self.governor:
             self.governor.note(self.clock() - started)
-        prediction = Prediction(frame.image, logits, predictor.labels, predictor.network.resize, predictor.crf)
+        answers = [Answer(other.numpy(), view.flipped) for other, view in zip(others, self.views[1:], strict=True)]
+        resize = predictor.network.resize
+        prediction = Prediction(frame.image, logits, predictor.labels, resize, predictor.crf, answers)
         return SegmentedFrame(frame, prediction, scale)
+
+    def _smoothed(self, frame: Frame, number: int, logits: Tensor) -> Tensor:
+        """The logits of one view, averaged with those of the frames before; the mean over views may follow later."""
+        smoothing = self.smoothings[number]
+        if smoothing is None:
+            return logits
+        image = frame.image[:, ::-1] if self.views[number].flipped else frame.image
+        return smoothing(np.ascontiguousarray(image), float(frame.time), logits)
 
     def all(self, frames: Iterable[Frame], ahead_by: int = FRAMES_AHEAD) -> Generator[SegmentedFrame]:
         """Segment frames in their order, none left out, in a thread that is ahead by so many."""
@@ -143,6 +158,7 @@ def _at_coarse_stride(predictor: Predictor) -> Predictor | None:
         device=predictor.device,
         precision=predictor.precision,
         crf=predictor.crf,
+        views=predictor.views,
     )
 
 

@@ -44,6 +44,9 @@ class BatchNormConfig(Config):
     """Weight of the newest batch in the running statistics: 0.1 in torch, 1 - decay in TensorFlow (0.0003)."""
     frozen: bool = False
     """Whether training normalizes by the running statistics and leaves them alone; scale and shift still learn."""
+    synchronized: bool = True
+    """Whether several processes that train together normalize by the statistics of all their pictures, as one process
+    would. Otherwise each takes those of its own share, and the running statistics are the mean of theirs."""
 
     @field_validator("momentum")
     @classmethod
@@ -84,8 +87,7 @@ def _evaluate_while_frozen(norm: nn.Module, _inputs: Any) -> None:
 class SyncBatchNorm(BatchNorm):
     """Batch normalization by the statistics of all processes, where there are several; on any device.
 
-    torch's own runs on GPUs only and cannot be frozen. Mean and variance are summed in float32 and in two rounds,
-    as a difference of large sums would lose the variance.
+    torch's own runs on GPUs only and cannot be frozen.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,16 +95,10 @@ class SyncBatchNorm(BatchNorm):
         alone = not dist.is_initialized() or dist.get_world_size() == 1
         if alone or not self.training or self.frozen:
             return super().forward(x)
-        values = x.float()
-        count = x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32)
-        sums = _SumOverProcesses.apply(torch.cat([values.sum((0, 2, 3)), count]))
-        count = sums[-1].detach()
-        centred = values - (sums[:-1] / count).reshape(1, -1, 1, 1)
-        variance = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
-        self._remember(sums[:-1].detach() / count, variance.detach() * count / (count - 1))
-        scale = self.weight * (variance + self.eps).rsqrt()
-        y: Tensor = centred * scale.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
-        return y.to(x.dtype)
+        mean, variance, count = _statistics_of_all(x.detach())
+        self._remember(mean, variance * count / (count - 1))
+        y: Tensor = _NormalizedTogether.apply(x, self.weight, self.bias, mean, variance, count, self.eps)
+        return y
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
@@ -115,20 +111,51 @@ class SyncBatchNorm(BatchNorm):
         self.running_var.lerp_(variance, self.momentum)
 
 
-class _SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; each process's loss depends on what every one gave."""
+def _statistics_of_all(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance of each channel over all processes, float32 or wider [C], and the number of values.
+
+    Each process sums the squares about its own mean, for a difference of large sums would lose the variance (Chan,
+    Golub and LeVeque 1979).
+    """
+    _, mean, inverse = torch.native_batch_norm(x, None, None, None, None, True, 0.0, 0.0)
+    count = mean.new_tensor([x.numel() / x.shape[1]])
+    variance = torch.where(inverse > 0, inverse.pow(-2), 0.0)  # torch says 0 for the inverse of no deviation
+    own = torch.cat([mean, variance, count])
+    gathered = own.new_empty(dist.get_world_size(), own.numel())
+    dist.all_gather(list(gathered), own)
+    (means, variances), counts = gathered[:, :-1].chunk(2, dim=1), gathered[:, -1:]
+    count = counts.sum(0)
+    mean = (means * counts).sum(0) / count
+    variance = ((variances + (means - mean).square()) * counts).sum(0) / count
+    return mean, variance, count
+
+
+class _NormalizedTogether(torch.autograd.Function):
+    """Normalization by given statistics, whose gradient knows that they come from the values of all processes."""
 
     @staticmethod
-    def forward(_context: Any, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor, *statistics: Any) -> Tensor:
+        mean, variance, count, eps = statistics
+        context.save_for_backward(x, weight, mean, variance, count)
+        context.eps = eps
+        return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
     @staticmethod
-    def backward(_context: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, variance, count = context.saved_tensors
+        # As if the statistics were constants; then what they add, which depends on the sums over all processes.
+        direct, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradients[0], x, weight, mean, variance, None, None, False, context.eps, [True, True, True]
+        )
+        sums = torch.cat([of_weight, of_bias])
+        dist.all_reduce(sums)
+        through_variance, through_mean = (sums / count).chunk(2)
+        inverse = (variance + context.eps).rsqrt()
+        slope = -weight * inverse.square() * through_variance
+        offset = -weight * inverse * through_mean - slope * mean
+        places = (1, -1, 1, 1)
+        whole = direct.to(slope.dtype).addcmul(x.to(slope.dtype), slope.reshape(places)).add_(offset.reshape(places))
+        return whole.to(x.dtype), of_weight, of_bias, None, None, None, None
 
 
 def to_sync_batch_norm(network: nn.Module) -> nn.Module:

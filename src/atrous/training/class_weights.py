@@ -11,6 +11,7 @@ from torch import Tensor
 from atrous.config import nearest
 from atrous.data.faults.balance import balancing_weights
 from atrous.data.samples import SegmentationDataset
+from atrous.data.share import WHOLE, Share
 from atrous.errors import ConfigError
 from atrous.labels import LabelSpace
 from atrous.progress import Progress, track
@@ -76,14 +77,15 @@ def _given(weights: Mapping[str, float], labels: LabelSpace) -> Tensor:
     return torch.tensor([weights.get(name, 1.0) for name in labels.names])
 
 
-def count_class_pixels(dataset: SegmentationDataset, progress: Progress) -> ClassPixels:
-    """Count the pixels of a split; reads every sample once.
+def count_class_pixels(dataset: SegmentationDataset, progress: Progress, share: Share = WHOLE) -> ClassPixels:
+    """Count the pixels of a split, or of what falls to one process; reads every sample once.
 
     Raises:
         ImageError, MaskError: If a file is unreadable.
     """
     own, beside = np.zeros((2, dataset.labels.num_classes), np.int64)
-    for index in track(range(len(dataset)), progress, "Counting the pixels of each class", len(dataset)):
+    indices = share.of(len(dataset))
+    for index in track(indices, progress, "Counting the pixels of each class", len(indices)):
         mask = dataset[index].mask
         counts = np.bincount(mask.ravel(), minlength=len(own))[: len(own)]
         own += counts

@@ -107,9 +107,15 @@ class Loss(NamedTuple):
 
     terms: tuple[Term, ...]
 
-    def sizes(self, masks: Sequence[Tensor]) -> list[float]:
-        """What the sum of each term is divided by, for all batches of a step; never zero."""
-        return [sum(term.size_of(mask) for mask in masks) or 1.0 for term in self.terms]
+    def sizes(self, masks: Sequence[Tensor], add_up: Callable[[list[float]], list[float]] = list) -> list[float]:
+        """What the sum of each term is divided by, for all batches of a step; never zero.
+
+        Args:
+            masks: Of the batches.
+            add_up: Adds those of other processes, place by place, where several make the step.
+        """
+        sizes = [float(sum(term.size_of(mask) for mask in masks)) for term in self.terms]
+        return [size or 1.0 for size in add_up(sizes)]
 
     def of(self, outputs: Sequence[WeightedLogits], mask: Tensor, sizes: Sequence[float]) -> Tensor:
         """The share of one batch in the loss of a step: those of all its batches add up to it.

@@ -18,10 +18,11 @@ from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.report import EvaluationReport
 from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
-from atrous.networks.layers import freeze
+from atrous.networks.layers import freeze, to_sync_batch_norm
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
+from atrous.training.distributed import ALONE, Processes
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
@@ -29,6 +30,7 @@ from atrous.training.run_folder import RunFolder
 from atrous.training.selection import require_known_class
 from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
+from atrous.training.together import Together, describe_together, require_a_picture_each
 from atrous.training.trackers import require_installed
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from atrous.weights.finding import find_model
@@ -51,6 +53,12 @@ class Run:
     arithmetic: Arithmetic
     state: RunState
     progress: Progress
+    together: Together
+
+    @property
+    def processes(self) -> Processes:
+        """All that train it."""
+        return self.together.processes
 
     @property
     def steps(self) -> int:
@@ -64,9 +72,9 @@ class Run:
 
     @property
     def workers(self) -> int:
-        """How many processes read and augment."""
+        """How many processes read and augment for this one."""
         workers = self.recipe.training.workers
-        return default_workers(self.arithmetic.device) if workers == "auto" else workers
+        return default_workers(self.arithmetic.device, self.processes.here) if workers == "auto" else workers
 
     @property
     def complete(self) -> bool:
@@ -80,31 +88,42 @@ class Run:
         return patience is not None and self.state.unimproved >= patience
 
 
-def begin(recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progress: Progress) -> Run:
+def begin(
+    recipe: Recipe, output: Path, *, resume: bool, overwrite: bool, progress: Progress, processes: Processes = ALONE
+) -> Run:
     """Make a run ready for its next step; the folder is written only once everything else has been found usable.
 
     Raises:
         AtrousError: If data, recipe or folder cannot be used.
     """
-    require_installed(recipe.training.trackers)
     folder = RunFolder(output)
-    folder.require_usable(recipe, resume=resume, overwrite=overwrite)
-    train_split, val_split = open_data(recipe, progress)
-    arithmetic = choose_arithmetic(recipe.training)
+    with processes.agreeing():
+        require_a_picture_each(recipe.training.batch_size, processes)
+        if processes.main:
+            require_installed(recipe.training.trackers)
+            folder.require_usable(recipe, resume=resume, overwrite=overwrite)
+    train_split, val_split = open_data(recipe, processes, progress)
+    arithmetic = processes.from_main(lambda: choose_arithmetic(recipe.training))
     torch.manual_seed(recipe.training.seed)
-    network = build_network(recipe.network, train_split.labels.num_classes)
-    start = None if resume else begin_weights(network, recipe, train_split)
+    network = processes.main_first(lambda: build_network(recipe.network, train_split.labels.num_classes))
+    start = begin_weights(network, recipe, train_split) if processes.main and not resume else None
+    processes.hand_out(network.state_dict().values())
+    if processes.count > 1 and recipe.network.batch_norm.synchronized:
+        to_sync_batch_norm(network)
     network = network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).train()
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
     learner = begin_learner(network, recipe, arithmetic)
-    state = load_state(folder.state, learner) if resume else RunState()
+    state = load_state(folder.state, learner, processes) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
-        state.class_pixels = [*map(list, count_class_pixels(train_split, progress))]
+        state.class_pixels = count_together(train_split, processes, progress)
     pixels = ClassPixels(*state.class_pixels) if state.class_pixels else NOT_COUNTED
     loss = build_loss(recipe.loss, train_split.labels, pixels, arithmetic.device)
-    folder.go_on() if resume else folder.begin(recipe)
-    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress)
+    with processes.agreeing():
+        if processes.main:
+            folder.go_on() if resume else folder.begin(recipe)
+    together = Together(network, processes)
+    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress, together)
     describe(run)
     if start is not None:
         progress.say(start)
@@ -139,7 +158,15 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     return words
 
 
-def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, SegmentationDataset]:
+def count_together(split: SegmentationDataset, processes: Processes, progress: Progress) -> list[list[int]]:
+    """Count the pixels of each class, every process those of its share (`ClassPixels`)."""
+    counted = processes.gather(count_class_pixels(split, progress, processes.share))
+    return [[*map(sum, zip(*counts, strict=True))] for counts in zip(*counted, strict=True)]
+
+
+def open_data(
+    recipe: Recipe, processes: Processes, progress: Progress
+) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Open the splits train and val, and read all of their files once if the recipe says so."""
     plan = recipe.training
     splits: tuple[SegmentationDataset, SegmentationDataset]
@@ -147,12 +174,12 @@ def open_data(recipe: Recipe, progress: Progress) -> tuple[SegmentationDataset, 
     if plan.fraction < 1:
         splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
-        splits = CachedDataset(splits[0], plan.cache_gigabytes, plan.cache_folder), splits[1]
+        splits = CachedDataset(splits[0], plan.cache_gigabytes / processes.here, plan.cache_folder), splits[1]
     require_same_labels(splits[0].labels, splits[1])
     require_known_class(plan, splits[0].labels)
     if plan.check_first:
         for split in splits:
-            check_samples(split, progress)
+            check_samples(split, progress, processes.share)
     return splits
 
 
@@ -163,9 +190,11 @@ def save(run: Run) -> None:
         TrainingError: If the weights are no numbers; the older save stays then.
         OutputError: If the place cannot be written.
     """
-    require_finite_weights(run.learner.network, run.state, run.folder)
-    save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
-    save_state(run.folder.state, run.state, run.learner)
+    with run.processes.agreeing():
+        if run.processes.main:
+            require_finite_weights(run.learner.network, run.state, run.folder)
+            save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
+            save_state(run.folder.state, run.state, run.learner)
 
 
 def keep(run: Run) -> None:
@@ -177,8 +206,10 @@ def keep(run: Run) -> None:
     """
     every, step = run.recipe.training.keep_every, run.state.step
     if every is not None and step % every == 0:
-        require_finite_weights(run.learner.network, run.state, run.folder)
-        save_checkpoint(run.folder.kept(step), run.learner.answering, checkpoint_info(run))
+        with run.processes.agreeing():
+            if run.processes.main:
+                require_finite_weights(run.learner.network, run.state, run.folder)
+                save_checkpoint(run.folder.kept(step), run.learner.answering, checkpoint_info(run))
 
 
 def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> CheckpointInfo:
@@ -228,3 +259,5 @@ def describe(run: Run) -> None:
     if run.recipe.training.average_decay is not None:
         say(f"Validated and saved: the moving average of the weights, decay {run.recipe.training.average_decay:g}")
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")
+    if run.processes.count > 1:
+        say(describe_together(run.together, run.recipe.training.batch_size))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from atrous.errors import ConfigError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
+from atrous.training.lock import Lock
 from atrous.training.recipe import Recipe, read_recipe, recipe_text
 
 
@@ -19,6 +20,7 @@ class RunFolder:
         self.last = path / "last.safetensors"
         self.state = path / "state" / "state.safetensors"
         self.trackers = path / "state" / "trackers.json"
+        self.lock = Lock(path / "state" / "lock")
         self.report = path / "report.json"
         self.page = path / "report.html"
         self.jsonl = path / "log.jsonl"
@@ -33,10 +35,11 @@ class RunFolder:
         """Refuse a folder in which this run must not begin or cannot go on; nothing is written.
 
         Raises:
-            OutputError: If another run is there and may not be overwritten, the folder is a file, or there is no run
-                to resume.
+            OutputError: If another run is there and may not be overwritten, or is going on, the folder is a file, or
+                there is no run to resume.
             ConfigError: If the run there has another recipe; the first differences are named.
         """
+        self.lock.require_free()
         if resume:
             self._require_same_recipe(recipe)
         elif self.path.exists() and not self.path.is_dir():
@@ -52,22 +55,28 @@ class RunFolder:
         return any(file.exists() for file in (self.recipe, *self._results()))
 
     def begin(self, recipe: Recipe) -> None:
-        """Make the folder, remove what an older run left, and write the recipe.
+        """Make the folder, hold it until `close`, remove what an older run left, and write the recipe.
 
         Raises:
-            OutputError: If the place cannot be written.
+            OutputError: If the place cannot be written, or another process holds it.
         """
         make_folder(self.path)
+        self.lock.hold()
         self._remove(self._results())
         write_text(self.recipe, recipe_text(recipe))
 
     def go_on(self) -> None:
-        """Remove what a killed run left half-written.
+        """Hold the folder until `close`, and remove what a killed run left half-written.
 
         Raises:
-            OutputError: If the place cannot be written.
+            OutputError: If the place cannot be written, or another process holds it.
         """
+        self.lock.hold()
         self._remove(self._leftovers())
+
+    def close(self) -> None:
+        """Let others train here."""
+        self.lock.release()
 
     def _require_same_recipe(self, recipe: Recipe) -> None:
         if not self.state.exists() or not self.recipe.exists():

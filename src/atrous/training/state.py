@@ -12,6 +12,7 @@ from torch.amp import GradScaler
 
 from atrous.errors import CheckpointError
 from atrous.networks import SegmentationNetwork
+from atrous.training.distributed import ALONE, Processes
 from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
 
 FORMAT = "atrous-state-1"
@@ -100,13 +101,18 @@ def save_state(path: Path, state: RunState, learner: Learner) -> None:
     save_tensors(path, tensors, json.dumps({"format": FORMAT, **asdict(state)}))
 
 
-def load_state(path: Path, learner: Learner) -> RunState:
+def load_state(path: Path, learner: Learner, processes: Processes = ALONE) -> RunState:
     """Put network, optimizer and chance back to where they were, and say how far that was.
+
+    Args:
+        path: The file, which the main process reads for all.
+        learner: What is put back.
+        processes: All that train together.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or of another network or optimizer.
     """
-    tensors, text = load_tensors(path, "state of a run")
+    tensors, text = processes.from_main(lambda: load_tensors(path, "state of a run"))
     state = _described(text, path)
     if "random.cpu" not in tensors:
         raise _not_ours(path)

@@ -15,6 +15,7 @@ from atrous.training.losses import Loss
 from atrous.training.recipe import Recipe, TrainingConfig, TrainingPrecision
 from atrous.training.run_folder import RunFolder
 from atrous.training.state import Learner, RunState
+from atrous.training.together import Together
 
 
 class Arithmetic(NamedTuple):
@@ -35,27 +36,32 @@ def choose_arithmetic(plan: TrainingConfig) -> Arithmetic:
     return Arithmetic(device, precision, torch.channels_last if channels_last else torch.contiguous_format)
 
 
-def update(learner: Learner, batches: Sequence[Batch], loss: Loss, arithmetic: Arithmetic) -> float:
+def update(
+    learner: Learner, batches: Sequence[Batch], loss: Loss, arithmetic: Arithmetic, together: Together | None = None
+) -> float:
     """Make one step down the loss of all batches together, as if they were one; return that loss.
 
-    Batch norm alone still sees each batch by itself.
+    Batch norm alone still sees each batch by itself. Where several processes train `together`, the batches are this
+    one's shares, and step and loss are those of all.
     """
     network, optimizer, scaler, _ = learner
+    together = together or Together(network)
+    count, add_up = together.processes.count, together.processes.sum
     device, precision, memory_format = arithmetic
-    sizes = loss.sizes([batch.mask for batch in batches])
+    sizes = loss.sizes([batch.mask for batch in batches], add_up)
     total = 0.0
     optimizer.zero_grad(set_to_none=True)
-    for image, mask in batches:
+    for number, (image, mask) in enumerate(batches, 1):
         with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
-            outputs = network.training_logits(
-                image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
-            )
+            pixels = image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
+            outputs = together.answers(pixels, last=number == len(batches))
         share = loss.of(outputs, mask.to(device, non_blocking=True), sizes)
-        scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+        scaler.scale(share * count).backward()  # type: ignore[no-untyped-call]  # of `count` gradients the mean is taken
         total += share.item()
+    together.settle()
     scaler.step(optimizer)  # float16 leaves it out where a gradient has overflown, and scales less from then on
     scaler.update()
-    return total
+    return add_up([total])[0]
 
 
 def require_finite_loss(loss: float, state: RunState, folder: RunFolder) -> None:

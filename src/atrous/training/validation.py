@@ -2,16 +2,19 @@
 
 from typing import NamedTuple, get_args
 
-from atrous.evaluation.evaluate import evaluate
+import torch
+
+from atrous.evaluation.evaluate import Tally, report_of, tally
 from atrous.evaluation.example_cards import Example
 from atrous.evaluation.examples import predict_examples
 from atrous.evaluation.report import EvaluationReport, write_report
-from atrous.inference.predictor import load
+from atrous.inference.predictor import Predictor, load
+from atrous.networks import build_network
 from atrous.training.events import write_pictures
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
 from atrous.training.recipe import Metric
-from atrous.training.run import Run, checkpoint_info
+from atrous.training.run import Run, checkpoint_info, name_of
 from atrous.training.schedule import PlateauConfig
 from atrous.training.selection import chosen_score, describe_score
 from atrous.weights.checkpoint import save_checkpoint
@@ -34,28 +37,52 @@ class Validation(NamedTuple):
 
 
 def validate(run: Run, interrupt: Interrupt) -> Validation | None:
-    """Score the last checkpoint, which must have been saved; None if a signal broke it off."""
-    if interrupt.requested:
+    """Score the last checkpoint, which must have been saved; None if a signal broke it off.
+
+    Of several processes each predicts its share of the pictures; the main one alone has examples.
+    """
+    processes, split = run.processes, run.val_split
+    tallied: Tally | None = None
+    examples: list[Example] = []
+    predictor = predictor_of(run)
+    if not interrupt.requested:
+        with interrupt.breaks_off():
+            mine = tally(predictor, split, run.progress, processes.share)
+            if processes.main:
+                examples = predict_examples(predictor, split, run.recipe.training.shown_pictures)
+            tallied = mine
+    tallies = [tallied for tallied in processes.gather(tallied) if tallied is not None]
+    if len(tallies) < processes.count:
         return None
-    with interrupt.breaks_off():
-        predictor = load(run.folder.last)
-        report = evaluate(predictor, run.val_split, run.progress)
-        return Validation(report, predict_examples(predictor, run.val_split, run.recipe.training.shown_pictures))
-    return None
+    return Validation(processes.from_main(lambda: report_of(predictor, split, tallies)), examples)
 
 
-def keep_if_best(run: Run, validation: Validation, log: RunLog) -> None:
+def predictor_of(run: Run) -> Predictor:
+    """The last checkpoint as its users will run it; in all but the main process, which wrote it, from their memory."""
+    if run.processes.main:
+        return load(run.folder.last)
+    labels = run.train_split.labels
+    with torch.device("meta"):
+        network = build_network(run.recipe.network, labels.num_classes)
+    weights = {name: tensor.cpu().contiguous().clone() for name, tensor in run.learner.answering.state_dict().items()}
+    network.load_state_dict(weights, assign=True)
+    return Predictor(network, labels, name=name_of(run.recipe))
+
+
+def keep_if_best(run: Run, validation: Validation, log: RunLog | None) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
     report, examples = validation
     scores, state, say = report.scores, run.state, run.progress.say
     score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
     better = state.judge(score)
-    if better:
-        save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
-        write_report(run.folder.report, report)
-    log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
-    with log.writing() as events:
-        write_pictures(events, state.step, examples, report.labels)
+    with run.processes.agreeing():
+        if better and run.processes.main:
+            save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
+            write_report(run.folder.report, report)
+    if log:
+        log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
+        with log.writing() as events:
+            write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
     say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
     draw_consequences(run, name)

@@ -53,6 +53,32 @@ def save_checkpoint(path: Path, network: SegmentationNetwork, info: CheckpointIn
     save_tensors(path, network.state_dict(), info.model_dump_json())
 
 
+def save_halved(path: Path, checkpoint: Checkpoint, dtype: torch.dtype) -> None:
+    """Write a checkpoint whose kernels take half the space; it is read as any other, and computes as any other.
+
+    Norms, biases and the pixel scale, which are few, stay as they are; so does a kernel whose values are too large for
+    the type.
+
+    Args:
+        path: Where to.
+        checkpoint: What to write.
+        dtype: torch.float16 or torch.bfloat16.
+
+    Raises:
+        OutputError: If the place cannot be written.
+    """
+    name = str(dtype).removeprefix("torch.")
+    info = checkpoint.info.model_copy(update={"provenance": {**checkpoint.info.provenance, "kernels": name}})
+    tensors = {name: _halved(tensor, dtype) for name, tensor in checkpoint.network.state_dict().items()}
+    save_tensors(path, tensors, info.model_dump_json())
+
+
+def _halved(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    half = tensor.to(dtype)
+    kernel = tensor.dim() > 1 and tensor.is_floating_point()
+    return half if kernel and bool(half.isfinite().all()) else tensor
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; nothing in the file is executed, and no tensor is made that the file does not hold.
 

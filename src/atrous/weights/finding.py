@@ -10,14 +10,12 @@ from atrous.download import cache_folder, download
 from atrous.errors import CheckpointError, DownloadError
 from atrous.files import make_folder
 from atrous.progress import Progress
+from atrous.weights.bundled import bundled
 from atrous.weights.catalog import ReleasedWeights, released
 from atrous.weights.formats.archive import unpack
 from atrous.weights.hub import HUB, from_hub
 from atrous.weights.importing import import_weights, save_with_report
 from atrous.weights.known_labels import known_labels
-
-BUNDLED = Path(__file__).parents[1] / "bundled"
-"""Checkpoints that come with the package, if there are any; their names need no network."""
 
 
 def find_model(model: str | Path, progress: Progress | None = None) -> Path:
@@ -37,9 +35,8 @@ def find_model(model: str | Path, progress: Progress | None = None) -> Path:
     path = Path(model)
     if os.path.exists(path) or _looks_like_a_path(text):
         return path
-    bundled = BUNDLED / f"{text}.safetensors"
-    if bundled.is_file():
-        return bundled
+    if (ours := bundled(text)) is not None:
+        return ours
     entry = released(text)
     checkpoint = checkpoint_of(entry)
     return checkpoint if checkpoint.exists() else _imported(entry, checkpoint, progress)

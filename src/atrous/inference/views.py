@@ -1,0 +1,164 @@
+"""One picture seen several times: at other sizes and mirrored, the answers averaged as probabilities."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from atrous.config import Config
+from atrous.labels import Mask
+
+if TYPE_CHECKING:
+    from atrous.networks.layers import ResizeMode
+
+BAND = 64
+"""Rows of a mask that are averaged together: so the probabilities of the whole picture are never held."""
+
+
+class View(NamedTuple):
+    """One way to look at a picture."""
+
+    scale: float = 1.0
+    flipped: bool = False
+    """Left and right exchanged."""
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) at which a picture is seen."""
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+class Views(Config):
+    """Which sizes of a picture are asked about; the papers take 0.5, 0.75, ... 1.75 and the flip (arXiv:1802.02611)."""
+
+    scales: Annotated[tuple[Annotated[float, Field(ge=0.1, le=8)], ...], Field(min_length=1, max_length=16)] = (1.0,)
+    flip: bool = False
+    """Whether each size is seen mirrored, too."""
+
+    @field_validator("scales")
+    @classmethod
+    def _each_once(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError("a scale stands there twice: name each once")
+        return scales
+
+    def __iter__(self) -> Iterator[View]:  # type: ignore[override]  # pydantic's would yield fields
+        """One view after the other; the first is the network's plain answer where 1 is the first scale."""
+        for scale in self.scales:
+            yield View(scale)
+            if self.flip:
+                yield View(scale, flipped=True)
+
+    @property
+    def words(self) -> str:
+        """What a protocol says of them."""
+        scales = ", ".join(f"{scale:g}" for scale in self.scales)
+        sizes = "one scale" if self.scales == (1.0,) else f"scale{'s' * (len(self.scales) > 1)} {scales}"
+        return f"{sizes}, {'with' if self.flip else 'no'} flip"
+
+
+PLAIN = Views()
+"""The picture itself, once."""
+
+
+class Answer(NamedTuple):
+    """What a network says to one view."""
+
+    logits: NDArray[np.float32]
+    """float32 [K, h, w], at the network's own resolution, as it saw the picture."""
+    flipped: bool = False
+
+
+def mean_probabilities(answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> NDArray[np.float32]:
+    """Enlarge each answer's logits to the picture, and average the probabilities that follow from them.
+
+    Args:
+        answers: Of the same picture.
+        size: (height, width) of the picture.
+        resize: How logits are enlarged.
+
+    Returns:
+        float32 [K, H, W]; the K values of a pixel sum to 1.
+    """
+    return np.ascontiguousarray(_Average(answers, size, resize).rows(0, size[0]).transpose(2, 0, 1))
+
+
+def mean_mask(
+    answers: Sequence[Answer],
+    size: tuple[int, int],
+    resize: "ResizeMode",
+    dtype: type[np.uint8] | type[np.uint16],
+) -> Mask:
+    """The most probable class of each pixel, as `mean_probabilities` says, in little memory: uint8 or uint16 [H, W]."""
+    average = _Average(answers, size, resize)
+    mask: Mask = np.empty(size, dtype)
+    for start in range(0, size[0], BAND):
+        mask[start : start + BAND] = average.rows(start, min(start + BAND, size[0])).argmax(axis=2)
+    return mask
+
+
+class _Average:
+    """All answers, laid under the pixels of the picture."""
+
+    def __init__(self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> None:
+        self.width = size[1]
+        self.layers = [_layer(answer, size, resize) for answer in answers]
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """float32 [stop - start, W, K]: the mean probabilities of some rows."""
+        total = np.zeros((stop - start, self.width, self.layers[0][0].shape[2]), np.float32)
+        for layer in self.layers:
+            _add_probabilities(*layer, start, total)
+        total /= np.float32(len(self.layers))
+        return total
+
+
+def _layer(answer: Answer, size: tuple[int, int], resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
+    """The logits as [h, w, K], and for each row and column of pixels its neighbours and the second's weight."""
+    pixels = np.ascontiguousarray(answer.logits.transpose(1, 2, 0), np.float32)
+    rows = _neighbours(size[0], pixels.shape[0], resize)
+    columns = _neighbours(size[1], pixels.shape[1], resize)
+    if answer.flipped:  # the picture's first column is the last that the network saw
+        columns = tuple(np.ascontiguousarray(each[::-1]) for each in columns)
+    return pixels, *rows, *columns
+
+
+def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
+    """For each of `length` pixels: the two of `count` logits around it, and the weight of the second."""
+    pixels = np.arange(length, dtype=np.float64)
+    match resize:
+        case "half_pixel":
+            position = np.maximum((pixels + 0.5) * count / length - 0.5, 0)
+        case "align_corners":
+            position = pixels * ((count - 1) / max(length - 1, 1))
+        case "asymmetric":
+            position = pixels * (count / length)
+    first = np.minimum(position.astype(np.int64), count - 1)
+    return first, np.minimum(first + 1, count - 1), np.minimum(position - first, 1).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _add_probabilities(logits, top, bottom, down, left, right, across, start, total):  # type: ignore[no-untyped-def]  # numba
+    one = np.float32(1)
+    values = np.empty(logits.shape[2], np.float32)
+    for row in range(total.shape[0]):
+        y = start + row
+        v = down[y]
+        for x in range(total.shape[1]):
+            u = across[x]
+            upper_near, upper_far = logits[top[y], left[x]], logits[top[y], right[x]]
+            lower_near, lower_far = logits[bottom[y], left[x]], logits[bottom[y], right[x]]
+            largest = np.float32(-np.inf)
+            for k in range(values.size):
+                above = (one - u) * upper_near[k] + u * upper_far[k]
+                below = (one - u) * lower_near[k] + u * lower_far[k]
+                values[k] = (one - v) * above + v * below
+                largest = max(largest, values[k])
+            whole = np.float32(0)
+            for k in range(values.size):
+                values[k] = np.exp(values[k] - largest)
+                whole += values[k]
+            for k in range(values.size):
+                total[row, x, k] += values[k] / whole
