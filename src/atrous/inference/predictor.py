@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from atrous.crf import DenseCRFConfig, refine
@@ -21,7 +23,7 @@ from atrous.labels import LabelSpace, Mask
 from atrous.networks.layers import ResizeMode, resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
 from atrous.progress import Progress
-from atrous.visualization import colorize, overlay
+from atrous.visualization import Panel, colorize, overlay, side_by_side
 from atrous.weights.checkpoint import load_checkpoint
 from atrous.weights.finding import find_model
 
@@ -100,6 +102,16 @@ class Prediction:
     def color(self) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the classes' colours alone."""
         return colorize(self.mask, self.labels)
+
+    def _repr_png_(self) -> bytes:
+        """As a notebook shows it: picture and overlay side by side, with the classes that were seen."""
+        seen = [int(label) for label in np.unique(self.mask) if label < self.labels.num_classes]
+        names, colors = self.labels.names, self.labels.colors
+        legend = LabelSpace(names=tuple(names[label] for label in seen), colors=tuple(colors[label] for label in seen))
+        sheet = side_by_side([[Panel("picture", self.image), Panel("prediction", self.overlay())]], legend)
+        content = BytesIO()
+        Image.fromarray(sheet).save(content, format="PNG")
+        return content.getvalue()
 
     def save(self, path: str | Path) -> None:
         """Write the mask as PNG: looks coloured, holds class indices.
