@@ -153,14 +153,19 @@ def test_several_processes_train_as_one_to_rounding(count: int, changes: dict[st
     train(recipe, tmp_path / "one")
     in_processes(count, train, tmp_path / "meet", recipe, tmp_path / "several")
     theirs, ours = tensors_of(tmp_path / "one"), tensors_of(tmp_path / "several")
-    torch.testing.assert_close(_learned(ours), _learned(theirs), rtol=1e-3, atol=2e-5)
+    assert distance(ours, theirs, "network.") < 1e-4
+    assert distance(ours, theirs, "optimizer.") < 1e-2  # the gradients, which rounding moves more at every step
     curves = [[row["loss"] for row in rows_of(tmp_path / run) if "loss" in row] for run in ("one", "several")]
     assert curves[1] == pytest.approx(curves[0], rel=1e-4)
     assert len(curves[0]) == STEPS
 
 
-def _learned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith("random")}
+def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor], part: str) -> float:
+    """Of two states, relative to the size of all tensors of a part together."""
+    assert ours.keys() == theirs.keys()
+    names = [name for name in theirs if name.startswith(part)]
+    mine, others = (torch.cat([tensors[name].flatten().double() for name in names]) for tensors in (ours, theirs))
+    return float((mine - others).norm() / others.norm())
 
 
 def _take_one_step_with_norms_apart(data: Path, place: Path) -> None:
@@ -219,10 +224,8 @@ def _fail(data: Path, place: Path) -> None:
         errors.append(caught.value)
 
     with joined() as processes:
-        broken = open_split(recipe_of(data).data, "train").source_of(0)
         if processes.main:
-            Path(broken).rename(place / "kept.png")
-            Path(broken).write_bytes(b"no picture")
+            (data / "images" / "train" / "p0.png").write_bytes(b"no picture")
         processes.gather(None)
     fails(recipe_of(data, network=FROZEN), place / "run")  # one of the processes meets it in the middle of the training
     fails(recipe_of(data, training={"check_first": True}), place / "checked")
