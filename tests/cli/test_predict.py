@@ -258,6 +258,11 @@ def test_the_dense_crf_is_the_default_or_a_files(atrous: Terminal, model: Path, 
         np.testing.assert_array_equal(read_mask(tmp_path / "out" / "photo.png"), expected)
 
 
+def test_abstain_writes_the_ignore_value(atrous: Terminal, model: Path, photo: Path, tmp_path: Path) -> None:
+    assert atrous("predict", model, photo, "-o", tmp_path / "out", "--abstain", 1).code == 0
+    assert (read_mask(tmp_path / "out" / "photo.png") == 255).all()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -50,6 +50,12 @@ def predict(
     flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
+    abstain: Annotated[
+        float,
+        typer.Option(
+            "--abstain", min=0, max=1, help="Write the ignore value where the largest probability is lower than this."
+        ),
+    ] = 0.0,
     smoothing: Annotated[
         float,
         typer.Option("--smoothing", min=0, help="Videos: seconds after which what was seen counts half; 0 for never."),
@@ -92,6 +98,7 @@ def predict(
         crf=chosen_crf(crf=crf, crf_config=crf_config),
         views=chosen_views(scales, flip=flip),
         output_stride=output_stride,
+        abstain=abstain,
         progress=progress,
     )
     failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0

@@ -45,6 +45,7 @@ class Prediction:
         resize: ResizeMode = "half_pixel",
         crf: DenseCRFConfig | None = None,
         others: Sequence[Answer] = (),
+        abstain: float = 0.0,
     ) -> None:
         """Take what the network says.
 
@@ -55,15 +56,17 @@ class Prediction:
             resize: How they are enlarged.
             crf: What refines the enlarged probabilities, if anything.
             others: What it says to other views of the same picture; the enlarged probabilities of all are averaged.
+            abstain: Where the largest probability is lower, the mask has the ignore value.
         """
         self.image, self.labels, self.crf, self._logits, self._resize = image, labels, crf, logits, resize
-        self._others = tuple(others)
+        self._others, self.abstain = tuple(others), abstain
 
     @cached_property
     def mask(self) -> Mask:
         """uint8 (uint16 above 255 classes) [H, W]: the most probable class of each pixel."""
-        if self.crf:
+        if self.crf or self.abstain:
             mask: Mask = self.probabilities.argmax(axis=0).astype(self.labels.mask_dtype)
+            mask[self.probabilities.max(axis=0) < self.abstain] = self.labels.ignore_index
             return mask
         if self._others:
             return mean_mask(self._answers, self.image.shape[:2], self._resize, self.labels.mask_dtype)
@@ -81,7 +84,7 @@ class Prediction:
 
     def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
         """The same prediction, refined by another dense CRF or by none."""
-        return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others)
+        return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others, self.abstain)
 
     @property
     def _answers(self) -> tuple[Answer, ...]:
@@ -135,6 +138,7 @@ class Predictor:
         precision: Precision = "float32",
         crf: DenseCRFConfig | None = None,
         views: Views = PLAIN,
+        abstain: float = 0.0,
     ) -> None:
         """Take a network as it is; it is moved to the device and put into evaluation mode.
 
@@ -146,6 +150,7 @@ class Predictor:
             precision: The type of its arithmetic; the logits are float32 in any case.
             crf: A dense CRF that moves the boundaries onto the edges of each picture.
             views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
+            abstain: Where the largest probability is lower, masks have the ignore value.
 
         Raises:
             ConfigError: If the CRF's compatibility matrix is for another number of classes.
@@ -154,6 +159,7 @@ class Predictor:
         self.device = device or best_device()
         self.network = network.to(self.device).eval()
         self.labels, self.name, self.precision, self.crf, self.views = labels, name, precision, crf, views
+        self.abstain = abstain
 
     def __call__(self, image: NDArray[np.uint8] | str | Path) -> Prediction:
         """Predict one picture, whole; the answer is of its own size.
@@ -173,7 +179,7 @@ class Predictor:
         first, *others = self.views
         answers = [Answer(self.logits(pixels, view).numpy(), view.flipped) for view in others]
         logits = self.logits(pixels, first)
-        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers)
+        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers, self.abstain)
 
     def video(
         self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
@@ -211,6 +217,7 @@ def load(
     crf: DenseCRFConfig | None = None,
     views: Views = PLAIN,
     output_stride: int | None = None,
+    abstain: float = 0.0,
     progress: Progress | None = None,
 ) -> Predictor:
     """Read a checkpoint and make it predict.
@@ -222,6 +229,7 @@ def load(
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
         views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
         output_stride: Another one than the network was trained at, at the same weights: 8 is finer and slower.
+        abstain: Where the largest probability is lower, masks have the ignore value.
         progress: Shows a download.
 
     Raises:
@@ -234,7 +242,16 @@ def load(
     network, info = checkpoint.network, checkpoint.info
     if output_stride is not None:
         network = network.with_output_stride(output_stride)
-    return Predictor(network, info.labels, name=info.name, device=device, precision=precision, crf=crf, views=views)
+    return Predictor(
+        network,
+        info.labels,
+        name=info.name,
+        device=device,
+        precision=precision,
+        crf=crf,
+        views=views,
+        abstain=abstain,
+    )
 
 
 def require_same_number(crf: DenseCRFConfig | None, labels: LabelSpace) -> None:

@@ -87,7 +87,9 @@ class FrameSegmenter:
             self.governor.note(self.clock() - started)
         answers = [Answer(other.numpy(), view.flipped) for other, view in zip(others, self.views[1:], strict=True)]
         resize = predictor.network.resize
-        prediction = Prediction(frame.image, logits, predictor.labels, resize, predictor.crf, answers)
+        prediction = Prediction(
+            frame.image, logits, predictor.labels, resize, predictor.crf, answers, predictor.abstain
+        )
         return SegmentedFrame(frame, prediction, scale)
 
     def _smoothed(self, frame: Frame, number: int, logits: Tensor) -> Tensor:
@@ -159,6 +161,7 @@ def _at_coarse_stride(predictor: Predictor) -> Predictor | None:
         precision=predictor.precision,
         crf=predictor.crf,
         views=predictor.views,
+        abstain=predictor.abstain,
     )
 
 
