@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -115,6 +116,7 @@ def _predict_pictures(
     """Segment pictures one after the other; return how many could not be read."""
     from atrous.progress import track
 
+    areas: Counter[str] = Counter()
     done: list[tuple[Path, Path]] = []
     for path, stem in track(pictures, progress, "Segmenting", len(pictures)):
         try:
@@ -124,10 +126,25 @@ def _predict_pictures(
         else:
             _save(prediction, path, _files(output, stem, wanted))
             done.append((path, output / f"{stem}.png"))
+            areas.update(_areas(prediction))
     _save_together(done, output, wanted, predictor.labels)
     count = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
     progress.say(f"{len(done)} of {count} segmented" + (f"; results in {output}" if done else ""))
+    for name, pixels in areas.most_common():
+        progress.say(f"{pixels / areas.total():>8.2%}  {name}")
     return len(pictures) - len(done)
+
+
+def _areas(prediction: "Prediction") -> dict[str, int]:
+    """How many pixels each class has that is seen; those that belong to none are `ignored`."""
+    import numpy as np
+
+    values, counts = np.unique(prediction.mask, return_counts=True)
+    names = prediction.labels.names
+    return {
+        names[value] if value < len(names) else "ignored": int(count)
+        for value, count in zip(values, counts, strict=True)
+    }
 
 
 def _parse_save(text: str, given: "Inputs", *, show: bool) -> list[str]:
