@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from atrous.inference.predictor import Prediction, Predictor, load
     from atrous.labels import LabelSpace
     from atrous.networks import build_network
+    from atrous.training.fit import fit
     from atrous.training.recipe import Recipe, read_recipe
     from atrous.training.train import train
     from atrous.weights.importing import import_weights
@@ -28,6 +29,7 @@ _HOMES = {
     "Recipe": "atrous.training.recipe",
     "build_network": "atrous.networks",
     "evaluate": "atrous.evaluation.evaluate",
+    "fit": "atrous.training.fit",
     "import_weights": "atrous.weights.importing",
     "load": "atrous.inference.predictor",
     "open_split": "atrous.data",
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "build_network",
     "evaluate",
+    "fit",
     "import_weights",
     "load",
     "open_split",

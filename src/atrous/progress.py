@@ -29,6 +29,9 @@ class Task(Protocol):
     def advance(self, note: str = "") -> None:
         """Count one step as done; the note stands beside the bar."""
 
+    def expect(self, total: int) -> None:
+        """Change how many steps there are."""
+
 
 class Progress(Protocol):
     """Where work in progress is reported to."""
@@ -74,6 +77,9 @@ class _SilentTask:
     def advance(self, note: str = "") -> None:
         pass
 
+    def expect(self, total: int) -> None:
+        pass
+
 
 class Lines:
     """Plain lines, at most one every few seconds and one at the end: for logs and pipes."""
@@ -100,6 +106,9 @@ class _LineTask:
         self.done, self.note = self.done + 1, note
         if self.done == self.total or time.monotonic() - self.printed_at >= SECONDS_BETWEEN_LINES:
             self._print()
+
+    def expect(self, total: int) -> None:
+        self.total = total
 
     def finish(self) -> None:
         """Print the last line of a task that had fewer or more steps than it had said."""
@@ -185,6 +194,9 @@ class _BarTask:
         self.bar.advance(self.number)
         if note:
             self.bar.update(self.number, note=note)
+
+    def expect(self, total: int) -> None:
+        self.bar.update(self.number, total=total)
 
 
 def terminal_progress(*, quiet: bool = False) -> Progress:

@@ -86,6 +86,26 @@ def error_map(image: NDArray[np.uint8], truth: Mask, prediction: Mask, labels: L
     return errors
 
 
+def hatch_ignored(image: NDArray[np.uint8], mask: Mask, labels: LabelSpace) -> NDArray[np.uint8]:
+    """The picture with hatching over all pixels that are no class.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        mask: uint8 or uint16 [H, W].
+        labels: Says which values are classes.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    _require_same_size(image, mask)
+    hatched = image.copy()
+    hatched[~_is_class(mask, labels) & _hatching(mask.shape)] = HATCH_COLOR
+    return hatched
+
+
 def side_by_side(rows: Sequence[Sequence[Panel]], legend: LabelSpace) -> NDArray[np.uint8]:
     """One picture of many: rows of captioned panels, with the classes and their colours underneath.
 

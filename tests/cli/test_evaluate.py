@@ -54,6 +54,12 @@ def test_a_data_set_that_does_not_fit_is_one_sentence_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_choices_of_the_data_set_may_be_given(atrous: Terminal, run: Path, tmp_path: Path) -> None:
+    model = run / "run" / "best.safetensors"
+    sentence = atrous.fails("evaluate", model, "shapes:0", "hieght=32", "--output", tmp_path / "out")
+    assert "did you mean `height`" in sentence
+
+
 def test_a_missing_model_is_one_sentence(atrous: Terminal, run: Path, tmp_path: Path) -> None:
     sentence = atrous.fails("evaluate", tmp_path / "none.safetensors", run / "data", "--output", tmp_path / "out")
     assert "none.safetensors" in sentence

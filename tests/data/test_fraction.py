@@ -11,7 +11,8 @@ def test_a_share_holds_so_many_samples_of_the_split_in_its_order() -> None:
     assert len(part) == 6
     assert drawn == [name for name in names if name in set(drawn)]
     assert part.source_of(2) == WHOLE.source_of(names.index(drawn[2]))
-    assert (part.title, part.split, part.labels) == (WHOLE.title, WHOLE.split, WHOLE.labels)
+    assert (part.split, part.labels) == (WHOLE.split, WHOLE.labels)
+    assert part.title == f"{WHOLE.title} (6 of the 20 pictures of train)"
 
 
 def test_a_larger_share_includes_a_smaller_one_and_another_seed_draws_others() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from atrous.data.folder import FolderConfig, folder, write_folder
 from atrous.data.samples import Sample
+from atrous.data.seeded_split import stated
 from atrous.data.sources.camvid import CamVidConfig, camvid
 from atrous.data.sources.camvid_colours import CAMVID_LABELS
 from atrous.data.splits import divide, groups_by_pattern, groups_by_table, parse_fractions, write_division
@@ -103,6 +104,13 @@ def test_frames_of_one_video_stay_together_and_the_folder_can_be_used(tmp_path: 
     assert len(seen) == 10
     assert all(len(names) == 1 for names in seen.values())
     assert sorted(names for names in map(min, seen.values())).count("train") == 6
+
+
+def test_a_divided_data_set_is_named_by_its_new_splits_and_no_longer_by_a_drawn_one(tmp_path: Path) -> None:
+    source = frames(5, 2)
+    source.title = stated("Garments", seed=0)
+    write_division(tmp_path, divide([source], parse_fractions("train=0.6,val=0.4")), [source])
+    assert folder(FolderConfig(root=tmp_path), "val").title == "Garments (divided anew: 6 train, 4 val)"
 
 
 def test_groups_may_stand_in_a_table(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from atrous.training.run import begin
 from atrous.training.train import train
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-LIGHT = {"camvid_v3plus_mobilenet_v2", "folder_v3plus_mobilenet_v2", "voc_v3plus_mobilenet_v2", "voc_v3_mobilenet_v1"}
+LIGHT = {"camvid_v3plus_mobilenet_v2", "folder_v3plus_mobilenet_v2", "voc_v3plus_mobilenet_v2", "voc_v3_mobilenet_v2"}
 SMALL = [
     "data={kind: shapes, height: 32, width: 48, train: 4, val: 1, test: 1}",
     "augmentation.crop=[33, 33]",
+    "training.epochs=null",
     "training.steps=2",
     "training.batch_size=1",
     "training.accumulation=1",

@@ -95,16 +95,24 @@ def test_there_is_nothing_to_resume_where_no_run_is(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_run_killed_before_its_first_save_is_answered_with_the_one_way_that_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["resume", "overwrite"])
+def test_a_run_killed_before_its_first_save_begins_anew_in_both_ways(way: str, tmp_path: Path) -> None:
     recipe = small_recipe(training=SHORT)
-    RunFolder(tmp_path).begin(recipe)
-    with pytest.raises(OutputError, match="--overwrite") as caught:
-        train(recipe, tmp_path, resume=True)
-    assert "leave out" not in str(caught.value)
-    with pytest.raises(OutputError, match="--overwrite") as caught:
+    folder = RunFolder(tmp_path)
+    folder.begin(recipe)
+    folder.close()
+    folder.last.write_bytes(b"of the first save")
+    with pytest.raises(OutputError, match=r"--resume, replace it with --overwrite"):
         train(recipe, tmp_path)
-    assert "--resume" not in str(caught.value)
-    assert train(recipe, tmp_path, overwrite=True).finished
+    assert train(recipe, tmp_path, resume=way == "resume", overwrite=way == "overwrite").finished
+
+
+def test_a_run_whose_state_was_removed_is_not_begun_anew_by_resume(run: Path) -> None:
+    (run / "state" / "state.safetensors").unlink()
+    before = files_below(run)
+    with pytest.raises(OutputError, match="start it anew with --overwrite"):
+        train(small_recipe(training=SHORT), run, resume=True)
+    assert files_below(run) == before
 
 
 @pytest.mark.parametrize("way", ["resume", "overwrite"])

@@ -26,6 +26,14 @@ def slow(*values: object) -> Any:
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+def test_a_recipe_names_the_splits_to_train_and_to_validate_on(tmp_path: Path) -> None:
+    """COCO-Stuff 10k has a test and no val."""
+    recipe = small_recipe(training={"steps": 1, "train_on": "val", "validate_on": "test"})
+    result = train(recipe, tmp_path / "run")
+    report = read_report(result.folder.report)
+    assert (report.protocol.split, report.protocol.pictures) == ("test", 2)
+
+
 def test_training_learns(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", train=6)
     recipe = small_recipe(
@@ -175,7 +183,7 @@ def test_a_picture_that_turns_unreadable_saves_the_run_and_names_the_file(tmp_pa
     data = write_data(tmp_path / "data")
     picture = data / "images" / "train" / "p1.png"
     whole = picture.read_bytes()
-    recipe = small_recipe(data, training={"batch_size": 1, "validate_every": 8})
+    recipe = small_recipe(data, training={"batch_size": 1, "validate_every": 8, "skip_pictures": 0})
     picture.write_bytes(whole[:-200])
     with pytest.raises(ImageError, match=r"p1\.png"):
         train(recipe, tmp_path / "run")

@@ -1,9 +1,11 @@
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from atrous.config import override
 from atrous.errors import CheckpointError, ConfigError
 from atrous.labels import LabelSpace
 from atrous.networks import (
@@ -103,6 +105,19 @@ def test_another_backbone_padding_or_pixel_scale_is_refused(changes: dict[str, o
     assert one_sentence(refusal.value)
 
 
+def test_what_a_refused_start_says_to_add_makes_it_fit(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a.safetensors")
+    other = DeepLabV3Config.model_validate(
+        {**SMALL.model_dump(), "padding": "same", "pixels": {"mean": (0.5,) * 3}, "backbone": {"kind": "mobilenet_v1"}}
+    )
+    with pytest.raises(ConfigError) as refusal:
+        start_from(fresh(other, KNOWN), other, KNOWN, tmp_path / "a.safetensors")
+    added = shlex.split(str(refusal.value).partition("or add ")[2].removesuffix("."))
+    content = override({"network": other.model_dump(mode="json")}, added)
+    config = DeepLabV3Config.model_validate(content["network"])
+    start_from(fresh(config, KNOWN), config, KNOWN, tmp_path / "a.safetensors")
+
+
 def folded(config: NetworkConfig) -> SegmentationNetwork:
     """A network whose norms only shift, as an import of folded ones leaves it."""
     torch.manual_seed(0)
@@ -124,13 +139,29 @@ def test_calibrated_norms_leave_the_function_as_it_is_and_have_true_statistics()
     network = folded(SMALL)
     images = [random_image(33, 45), random_image(40, 32)]
     expected = network(images[0])
-    assert calibrate_norms(network, images) == 4
+    norms = [name for name, module in network.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert calibrate_norms(network, norms, images) == 4
     assert relative_difference(network(images[0]), expected) < 1e-4
     norm = network.backbone.get_submodule("stem.norm")
     convolution = network.backbone.get_submodule("stem.convolution")
     values = torch.cat([convolution(network.pixels(image)).transpose(0, 1).flatten(1) for image in images], dim=1)
     torch.testing.assert_close(norm.get_buffer("running_mean"), values.mean(1), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(norm.get_buffer("running_var"), values.var(1, correction=0), rtol=1e-3, atol=1e-5)
+
+
+def test_new_parts_beside_folded_norms_stay_normalized_and_only_the_old_ones_are_calibrated(tmp_path: Path) -> None:
+    info = CheckpointInfo(name="start", network=SMALL, labels=KNOWN)
+    save_checkpoint(tmp_path / "start.safetensors", folded(SMALL), info)
+    config = SMALL.model_copy(update={"rates": (6, 12)})
+    network = fresh(config, KNOWN)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    start, _ = start_from(network, config, KNOWN, tmp_path / "start.safetensors")
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    new = {name for name in before if name.startswith(("context.pyramid", "context.projection"))}
+    assert new
+    assert not new & changed
+    assert "backbone.stem.norm" in start.folded_norms
+    assert not any(name.startswith("context.projection") for name in start.folded_norms)
 
 
 def test_a_training_starts_from_an_imported_network_of_its_own_choices(tmp_path: Path) -> None:

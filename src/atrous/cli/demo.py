@@ -37,7 +37,7 @@ def demo(
     from atrous.inference.predictor import load
     from atrous.progress import terminal_progress
     from atrous.training.run_folder import RunFolder
-    from atrous.training.run_page import training_curves
+    from atrous.training.run_page import training_curves, training_warnings
     from atrous.training.train import train
 
     progress = terminal_progress(quiet=quiet)
@@ -71,7 +71,13 @@ def demo(
     ]
     page = output / "index.html"
     write_report_page(
-        page, report, title="atrous demo", examples=examples, curves=training_curves(folder), next_steps=steps_next
+        page,
+        report,
+        title="atrous demo",
+        examples=examples,
+        curves=training_curves(folder),
+        warnings=training_warnings(folder),
+        next_steps=steps_next,
     )
     progress.say(f"\nTest mIoU {report.scores.mean_iou:.1%}, pixel accuracy {report.scores.pixel_accuracy:.1%}.")
     progress.say(f"Look at  {page}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
+from atrous.cli.options import Choices, Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
 
 if TYPE_CHECKING:
     from atrous.evaluation.report import EvaluationReport, Protocol
@@ -17,6 +17,7 @@ def evaluate(
         str,
         typer.Argument(metavar="DATASET", help="A folder with dataset.yaml, or KIND:PATH such as camvid:data/camvid."),
     ],
+    choices: Choices = None,
     *,
     split: Annotated[str, typer.Option("--split", help="Which part of the data set to score.")] = "val",
     output: Annotated[
@@ -42,7 +43,7 @@ def evaluate(
 
     with joined() as processes:
         progress = terminal_progress(quiet=quiet or not processes.main)
-        data = open_split(parse_dataset(dataset), split)
+        data = open_split(parse_dataset(dataset, choices or []), split)
         refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
         predictor = processes.main_first(
             lambda: load(model, crf=refining, views=looking, output_stride=output_stride, progress=progress)

@@ -49,7 +49,7 @@ def train(
             write_run_page(result.folder, settings)
     state = result.state
     if result.finished:
-        score = f"{describe_score(settings.training)} {state.best_score:.1%} on val"
+        score = f"{describe_score(settings.training)} {state.best_score:.1%} on {settings.training.validate_on}"
         progress.say(f"Done in {duration(state.seconds)} of training: {score}.")
         progress.say(f"Look at {result.folder.page}")
         progress.say(f"Next: {program()} predict {result.folder.best} YOUR_PHOTO.jpg")

@@ -21,7 +21,8 @@ class DrawnSamples(SegmentationDataset):
         count = max(1, round(fraction * len(dataset)))
         drawn = np.random.default_rng(seed).permutation(len(dataset))[:count]
         self.dataset, self.indices = dataset, np.sort(drawn)
-        self.title, self.split, self.labels = dataset.title, dataset.split, dataset.labels
+        self.split, self.labels = dataset.split, dataset.labels
+        self.title = f"{dataset.title} ({count:,} of the {len(dataset):,} pictures of {self.split})"
 
     def __len__(self) -> int:
         return len(self.indices)

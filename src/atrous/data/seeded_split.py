@@ -10,6 +10,8 @@ DRAWN_SPLITS = ("train", "val")
 
 VAL_PERCENT = 15
 
+NO_SPLIT = " (no split of its own"
+
 
 def draw_split(names: Sequence[str], split: str, seed: int, source: str) -> list[int]:
     """Return the places of the names that fall into a split: 15 % into val, the others into train, at least one each.
@@ -34,7 +36,12 @@ def draw_split(names: Sequence[str], split: str, seed: int, source: str) -> list
 
 def stated(title: str, seed: int) -> str:
     """The title of a data set with what its split is."""
-    return f"{title} (no split of its own: {100 - VAL_PERCENT} % train and {VAL_PERCENT} % val drawn with seed {seed})"
+    return f"{title}{NO_SPLIT}: {100 - VAL_PERCENT} % train and {VAL_PERCENT} % val drawn with seed {seed})"
+
+
+def without_split(title: str) -> str:
+    """The title of a data set without what `stated` says."""
+    return title.partition(NO_SPLIT)[0]
 
 
 def _hash(seed: int, name: str) -> bytes:

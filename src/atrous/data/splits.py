@@ -17,6 +17,7 @@ from atrous.data.convert import write_picture
 from atrous.data.folder import write_description
 from atrous.data.processes import of_all_samples
 from atrous.data.samples import PairedFiles, SegmentationDataset, remap
+from atrous.data.seeded_split import without_split
 from atrous.data.stratification import stratify
 from atrous.errors import ConfigError, DatasetError, OutputError
 from atrous.files import cannot_write, make_folder, write_text
@@ -192,7 +193,14 @@ def write_division(
         split = division.splits[division.split_of[place]]
         _write_sample(root, split, names[place], datasets[number], index, copy=copy)
     write_text(root / "split.csv", _table(division, datasets, names))
-    write_description(root, datasets[0].title, datasets[0].labels, division.splits)
+    write_description(root, _title(division, datasets[0].title), datasets[0].labels, division.splits)
+
+
+def _title(division: Division, title: str) -> str:
+    """The title of the data set with what its splits now are, for no other numbers compare with theirs."""
+    sizes = np.bincount(division.split_of, minlength=len(division.splits))
+    counts = ", ".join(f"{size} {name}" for size, name in zip(sizes, division.splits, strict=True))
+    return f"{without_split(title)} (divided anew: {counts})"
 
 
 def _names_in_splits(division: Division, datasets: Sequence[SegmentationDataset]) -> list[str]:

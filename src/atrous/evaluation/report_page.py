@@ -58,6 +58,7 @@ def write_report_page(
     title: str,
     examples: Sequence[Example] = (),
     curves: Sequence[Curve] = (),
+    warnings: Sequence[tuple[int, str]] = (),
     next_steps: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Write the page of an evaluation: scores, protocol, classes, confusions, curves, examples.
@@ -70,6 +71,7 @@ def write_report_page(
         title: The headline.
         examples: Pictures to show, best chosen to show errors.
         curves: Numbers of the training run.
+        warnings: What the watch over it found: (step, sentence).
         next_steps: What one may do next: (what it does, the command).
 
     Raises:
@@ -89,6 +91,7 @@ def write_report_page(
         confusions=_largest_confusions(report),
         curves=_plots(curves),
         span=SPAN,
+        warnings=warnings,
         ignore_color=_css(IGNORE_COLOR),
         cards=example_cards(examples, report.labels),
         next_steps=next_steps,

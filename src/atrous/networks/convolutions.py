@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from atrous.networks.layers import BatchNorm, DepthwiseConv
+from atrous.networks.layers import BatchNorm, DepthwiseConv, Normalized
 
 RatePair = tuple[int, int]
 
@@ -56,6 +56,4 @@ def _convolution(
 
 def _normalized(convolution: nn.Conv2d) -> nn.Sequential:
     norm = BatchNorm(convolution.out_channels)
-    return nn.Sequential(
-        OrderedDict[str, nn.Module](convolution=convolution, norm=norm, activation=nn.ReLU(inplace=True))
-    )
+    return Normalized(OrderedDict[str, nn.Module](convolution=convolution, norm=norm, activation=nn.ReLU(inplace=True)))

@@ -1,8 +1,9 @@
 """The layers that every part of a network is made of."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.distributed as dist
@@ -11,7 +12,8 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from atrous.config import Config
-from atrous.networks.padding import Conv2d
+from atrous.networks.padding import Conv2d, padded
+from atrous.networks.processor_gradients import UNBOUNDED, depthwise, gains, moments, normalize
 
 Activation = type[nn.ReLU] | type[nn.ReLU6] | type[nn.Hardswish] | type[nn.Identity]
 
@@ -32,7 +34,32 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalize [B, C, H, W] per channel."""
         if self.training and (self.frozen or x.numel() == x.shape[1]):
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        if self.is_fast_with(x):
+            return self.normalize_and_cut(x, *UNBOUNDED)
         return super().forward(x)
+
+    def is_fast_with(self, x: Tensor) -> bool:
+        """Whether `normalize_and_cut` can take [B, C, H, W], and is faster."""
+        return type(self) is BatchNorm and self.training and not self.frozen and gains(x)
+
+    def normalize_and_cut(self, x: Tensor, low: float, high: float) -> Tensor:
+        """Normalize [B, C, H, W] per channel, in training, and cut off what is below `low` or above `high`."""
+        found = moments(x)
+        count = x.numel() // x.shape[1]
+        self._remember(
+            torch.from_numpy(found.mean).float(), torch.from_numpy(found.variance * (count / (count - 1))).float()
+        )
+        return normalize(x, found, self.weight, self.bias, self.eps, low, high)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
 
 
 class BatchNormConfig(Config):
@@ -100,16 +127,6 @@ class SyncBatchNorm(BatchNorm):
         y: Tensor = _NormalizedTogether.apply(x, self.weight, self.bias, mean, variance, count, self.eps)
         return y
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        self.num_batches_tracked += 1
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)
-
 
 def _statistics_of_all(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and variance of each channel over all processes, float32 or wider [C], and the number of values.
@@ -117,7 +134,9 @@ def _statistics_of_all(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Each process sums the squares about its own mean, for a difference of large sums would lose the variance (Chan,
     Golub and LeVeque 1979).
     """
-    _, mean, inverse = torch.native_batch_norm(x, None, None, None, None, True, 0.0, 0.0)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    one, zero = x.new_ones(x.shape[1], dtype=wide), x.new_zeros(x.shape[1], dtype=wide)  # their type is the statistics'
+    _, mean, inverse = torch.native_batch_norm(x, one, zero, None, None, True, 0.0, 0.0)
     count = mean.new_tensor([x.numel() / x.shape[1]])
     variance = torch.where(inverse > 0, inverse.pow(-2), 0.0)  # torch says 0 for the inverse of no deviation
     own = torch.cat([mean, variance, count])
@@ -177,17 +196,31 @@ class DepthwiseConv(Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve [B, C, H, W]."""
+        x = padded(x, self.rule, self.kernel_size, self.stride)
         dense = self.stride == self.dilation == (1, 1)
-        mixed_precision = x.dtype == torch.bfloat16 and self.weight.dtype == torch.float32
-        if dense or not (x.is_cpu and mixed_precision and torch.is_grad_enabled()):
-            return super().forward(x)
-        # oneDNN has no fast bfloat16 gradient of a strided or atrous depthwise convolution. In float32, with both
-        # conversions, a training step of MobileNetV2 (4 x 257 x 257, one core) takes 0.63 s instead of 0.80 s.
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float()).to(x.dtype)
+        if dense or self.bias is not None or self.weight.dtype != torch.float32 or not gains(x):
+            return self._conv_forward(x, self.weight, self.bias)
+        # oneDNN has no fast bfloat16 gradient of a strided or atrous depthwise convolution.
+        return depthwise(x, self.weight, self.stride, self.dilation, cast(tuple[int, ...], self.padding))
 
 
-class ConvNormActivation(nn.Sequential):
+class Normalized(nn.Sequential):
+    """A convolution, its batch normalization and its activation, the latter two in one where that is faster."""
+
+    convolution: nn.Module
+    norm: BatchNorm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B, C, h, w] for [B, channels, H, W]."""
+        x = self.convolution(x)
+        activation = getattr(self, "activation", None)
+        if isinstance(activation, nn.ReLU | nn.ReLU6) and self.norm.is_fast_with(x):
+            return self.norm.normalize_and_cut(x, 0.0, 6.0 if isinstance(activation, nn.ReLU6) else math.inf)
+        x = self.norm(x)
+        return x if activation is None else activation(x)
+
+
+class ConvNormActivation(Normalized):
     """Convolution without bias, batch normalization, activation; padded so that stride 1 keeps the size.
 
     Args:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,13 +23,19 @@ COLUMNS = (
     "loss",
     "smoothed_loss",
     "learning_rate",
+    "gradient_norm",
     "images_per_second",
     "seconds",
+    "data_wait",
+    "memory_gigabytes",
+    "gpu_memory_gigabytes",
     "val_mean_iou",
     "val_mean_dice",
     "val_pixel_accuracy",
     "val_mean_accuracy",
     "val_frequency_weighted_iou",
+    "train_mean_iou",
+    "warning",
 )
 
 
@@ -55,6 +62,7 @@ class RunLog:
             self._jsonl = folder.jsonl.open("a", encoding="utf-8", buffering=1)
             self._csv = folder.csv.open("a", encoding="utf-8", newline="", buffering=1)
             self.events = SummaryWriter(str(folder.events), purge_step=step + 1)
+            self._older_hook, threading.excepthook = threading.excepthook, _say_nothing_of_events
         except OSError as error:
             raise cannot_write(folder.path, error) from error
 
@@ -74,6 +82,18 @@ class RunLog:
         if self._trackers is not None:
             self._trackers.log(row)
 
+    def warn(self, step: int, cause: str, sentence: str, *, validated: bool) -> None:
+        """Write a row with a warning, found by a validation or by a step.
+
+        Raises:
+            OutputError: If the disk is full.
+        """
+        row = {"step": step, "warning": sentence, "cause": cause, "validated": validated}
+        with self.writing():
+            self._jsonl.write(json.dumps(row) + "\n")
+            self._csv.write(_csv_text([row], header=False))
+            self.events.add_text("warnings", sentence, step)
+
     @contextmanager
     def writing(self) -> Iterator[SummaryWriter]:
         """Write to the events of TensorBoard in this block.
@@ -90,8 +110,17 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
-            pass
+        try:
+            with self.writing(), closing(self._jsonl), closing(self._csv), closing(self.events):
+                pass
+        finally:
+            threading.excepthook = self._older_hook
+
+
+def _say_nothing_of_events(arguments: threading.ExceptHookArgs) -> None:
+    """The thread that writes events prints a traceback where the disk is full, which `writing` says in a sentence."""
+    if not isinstance(arguments.exc_value, OSError):
+        threading.__excepthook__(arguments)
 
 
 def read_log(path: Path) -> list[Row]:
@@ -108,12 +137,12 @@ def read_log(path: Path) -> list[Row]:
 
 
 def _is_validation(row: Row) -> bool:
-    return "val_mean_iou" in row
+    return "val_mean_iou" in row or bool(row.get("validated"))
 
 
 def _csv_text(rows: list[Row], *, header: bool = True) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)

@@ -35,10 +35,14 @@ class TrainingConfig(Config):
     """Pictures that pass the network together."""
     accumulation: Count = 1
     """Batches whose gradients make one update."""
+    train_on: str = "train"
+    """The split that is learned from."""
+    validate_on: str = "val"
+    """The split whose score chooses the best checkpoint."""
     validate_every: Count | None = None
     """Steps between two validations, each of which saves the run; by default a tenth of all steps."""
     best_by: Metric = "mean_iou"
-    """The score on val by which the best checkpoint is chosen."""
+    """The score by which the best checkpoint is chosen."""
     best_class: str | None = None
     """The class whose IoU is that score instead."""
     stop_after: Count | None = None
@@ -46,15 +50,19 @@ class TrainingConfig(Config):
     log_every: Count = 10
     """Steps between two lines of the log."""
     shown_pictures: Annotated[int, Field(ge=0, le=100)] = 3
-    """Pictures of val that TensorBoard shows after each validation, with truth, prediction and errors."""
+    """Pictures of `validate_on` that TensorBoard shows after each validation, with truth, prediction and errors."""
     show_graph: bool = False
     """Whether TensorBoard shows the graph of the network; it takes seconds to draw."""
     trackers: tuple[TrackerName, ...] = ()
     """Who else gets every row of the log: wandb, mlflow, if they are installed."""
+    save_minutes: Annotated[float, Field(ge=0)] = 10.0
+    """Minutes between two saves, which is the most that a killed run loses; 0 saves after each step."""
     keep_every: Count | None = None
     """Steps between two checkpoints that are kept under checkpoints/, beside the best and the last."""
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The share of the training pictures that is used, drawn by the seed; a smaller one becomes part of the name."""
+    val_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the val pictures that validations look at, drawn by the seed; the reports say so."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order, augmentation and dropout."""
     precision: Literal["auto", TrainingPrecision] = "auto"
@@ -65,8 +73,10 @@ class TrainingConfig(Config):
     and saved. Without it there is none."""
     channels_last: bool | Literal["auto"] = "auto"
     """Memory layout of the network; auto: on CPU and CUDA, whose convolutions are faster so."""
+    compile: bool = False
+    """Whether torch compiles the network before the first step, which takes a minute or more; for GPUs."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that read and augment; they change nothing but the speed."""
+    """Processes that read and augment, 0 for a thread of this one; they change nothing but the speed."""
     cache_gigabytes: Annotated[float, Field(ge=0, le=1024)] = 1.0
     """How much memory may keep decoded training pictures, so that their files are read once; 0 for none. What a small
     data set does not need is not taken."""
@@ -79,6 +89,9 @@ class TrainingConfig(Config):
     one that is trained, unless the recipe has a `network`. Classes are taken over by their names."""
     check_first: bool = True
     """Read all files once before the first step, so that a fault is found now and not at night."""
+    skip_pictures: Annotated[int, Field(ge=0)] = 10
+    """Training pictures that may turn unreadable later: each is named, and others take its places. One more, and the
+    training saves and ends."""
 
     @model_validator(mode="after")
     def _either_steps_or_epochs(self) -> Self:

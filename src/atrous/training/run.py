@@ -1,5 +1,6 @@
 """A run: all that is alive while a network is trained, how it begins, and how it is saved."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +17,22 @@ from atrous.data.loading import check_samples, default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.report import EvaluationReport
+from atrous.files import write_text
 from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
 from atrous.networks.layers import freeze, to_sync_batch_norm
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels
+from atrous.training.clock import Clock
+from atrous.training.compiling import compile_answers
 from atrous.training.distributed import ALONE, Processes
 from atrous.training.losses import Loss, build_loss, describe_loss, needs_pixel_counts
 from atrous.training.optimizer import build_optimizer, describe_optimizer
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
 from atrous.training.selection import require_known_class
+from atrous.training.settings import Settings, read_settings
 from atrous.training.state import Learner, RunState, load_state, save_state
 from atrous.training.step import Arithmetic, choose_arithmetic, require_finite_weights
 from atrous.training.together import Together, describe_together, require_a_picture_each
@@ -54,6 +59,7 @@ class Run:
     state: RunState
     progress: Progress
     together: Together
+    clock: Clock
 
     @property
     def processes(self) -> Processes:
@@ -61,9 +67,25 @@ class Run:
         return self.together.processes
 
     @property
+    def settings(self) -> Settings:
+        """What it really does at this moment."""
+        plan = self.recipe.training
+        return read_settings(
+            self.learner,
+            self.arithmetic,
+            self.recipe.schedule,
+            steps=self.steps,
+            cuts=self.state.cuts,
+            batch=(plan.batch_size, plan.accumulation),
+            crop=self.recipe.augmentation.crop,
+            pictures=len(self.train_split),
+            workers=self.workers,
+        )
+
+    @property
     def steps(self) -> int:
         """How many updates the training has, if it does not stop early."""
-        return self.recipe.training.steps_for(len(self.train_split))
+        return self.state.steps or self.recipe.training.steps_for(len(self.train_split))
 
     @property
     def pictures_per_step(self) -> int:
@@ -93,6 +115,8 @@ def begin(
 ) -> Run:
     """Make a run ready for its next step; the folder is written only once everything else has been found usable.
 
+    A run that is to go on, but was killed before its first save, is begun anew: no step of it is lost.
+
     Raises:
         AtrousError: If data, recipe or folder cannot be used.
     """
@@ -102,7 +126,8 @@ def begin(
         if processes.main:
             require_installed(recipe.training.trackers)
             folder.require_usable(recipe, resume=resume, overwrite=overwrite)
-    train_split, val_split = open_data(recipe, processes, progress)
+    resume = processes.from_main(lambda: resume and folder.state.exists())
+    train_split, val_split = open_data(recipe, processes, progress, bearable=recipe.training.skip_pictures * resume)
     arithmetic = processes.from_main(lambda: choose_arithmetic(recipe.training))
     torch.manual_seed(recipe.training.seed)
     network = processes.main_first(lambda: build_network(recipe.network, train_split.labels.num_classes))
@@ -114,6 +139,8 @@ def begin(
     if recipe.training.freeze_backbone:
         freeze(network.backbone)
     learner = begin_learner(network, recipe, arithmetic)
+    if recipe.training.compile:
+        compile_answers(network)
     state = load_state(folder.state, learner, processes) if resume else RunState()
     if needs_pixel_counts(recipe.loss) and not state.class_pixels:
         state.class_pixels = count_together(train_split, processes, progress)
@@ -122,8 +149,11 @@ def begin(
     with processes.agreeing():
         if processes.main:
             folder.go_on() if resume else folder.begin(recipe)
-    together = Together(network, processes)
-    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress, together)
+    together, clock = Together(network, processes), Clock(recipe.training.save_minutes)
+    run = Run(recipe, folder, train_split, val_split, learner, loss, arithmetic, state, progress, together, clock)
+    with processes.agreeing():
+        if processes.main:
+            write_text(folder.settings, json.dumps(run.settings.plain(), indent=2) + "\n")
     describe(run)
     if start is not None:
         progress.say(start)
@@ -150,10 +180,10 @@ def begin_weights(network: SegmentationNetwork, recipe: Recipe, split: Segmentat
     if path is None:
         return None
     start, words = start_from(network, recipe.network, split.labels, find_model(path))
-    if start.folded:
+    if start.folded_norms:
         chosen = range(0, len(split), max(1, len(split) // CALIBRATION_PICTURES))[:CALIBRATION_PICTURES]
         images = (torch.tensor(split[index].image).permute(2, 0, 1)[None].float() / 255 for index in chosen)
-        count = calibrate_norms(network, images)
+        count = calibrate_norms(network, start.folded_norms, images)
         words += f"; its folded batch norms are calibrated on {count} pictures"
     return words
 
@@ -165,21 +195,26 @@ def count_together(split: SegmentationDataset, processes: Processes, progress: P
 
 
 def open_data(
-    recipe: Recipe, processes: Processes, progress: Progress
+    recipe: Recipe, processes: Processes, progress: Progress, bearable: int = 0
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Open the splits train and val, and read all of their files once if the recipe says so."""
+    """Open the splits to train and to validate on, and read all of their files once if the recipe says so.
+
+    So many of the training pictures as are `bearable` may turn out to be unusable.
+    """
     plan = recipe.training
     splits: tuple[SegmentationDataset, SegmentationDataset]
-    splits = open_split(recipe.data, "train"), open_split(recipe.data, "val")
+    splits = open_split(recipe.data, plan.train_on), open_split(recipe.data, plan.validate_on)
     if plan.fraction < 1:
         splits = DrawnSamples(splits[0], plan.fraction, plan.seed), splits[1]
     if plan.cache_gigabytes:  # the check below fills it
         splits = CachedDataset(splits[0], plan.cache_gigabytes / processes.here, plan.cache_folder), splits[1]
+    if plan.val_fraction < 1:
+        splits = splits[0], DrawnSamples(splits[1], plan.val_fraction, plan.seed)
     require_same_labels(splits[0].labels, splits[1])
     require_known_class(plan, splits[0].labels)
     if plan.check_first:
-        for split in splits:
-            check_samples(split, progress, processes.share)
+        check_samples(splits[0], progress, processes.share, bearable)
+        check_samples(splits[1], progress, processes.share)
     return splits
 
 
@@ -195,6 +230,7 @@ def save(run: Run) -> None:
             require_finite_weights(run.learner.network, run.state, run.folder)
             save_checkpoint(run.folder.last, run.learner.answering, checkpoint_info(run))
             save_state(run.folder.state, run.state, run.learner)
+    run.clock.restart()
 
 
 def keep(run: Run) -> None:
@@ -229,6 +265,7 @@ def checkpoint_info(run: Run, report: EvaluationReport | None = None) -> Checkpo
             "loss": describe_loss(run.loss, run.train_split.labels).removeprefix("Loss: "),
             "step": run.state.step,
             "seconds": round(run.state.seconds, 1),
+            "settings": run.settings.plain(),
             **({"average_decay": decay} if (decay := run.recipe.training.average_decay) else {}),
         },
     )
@@ -244,18 +281,20 @@ def describe(run: Run) -> None:
     """Say what is about to happen, read from the live objects and not from the recipe."""
     labels, workers, say = run.train_split.labels, run.workers, run.progress.say
     parameters = sum(parameter.numel() for parameter in run.learner.network.parameters())
-    layout = "channels last" if run.arithmetic.memory_format is torch.channels_last else "channels first"
-    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in this process"
+    layout = run.settings.memory_format
+    loaders = f"{workers} loader process{'es' * (workers != 1)}" if workers else "loading in a thread"
     fraction = run.recipe.training.fraction
     share = f" ({100 * fraction:g} % of all, drawn by seed {run.recipe.training.seed})" if fraction < 1 else ""
     pictures = f"{len(run.train_split)} pictures to train{share}, {len(run.val_split)} to validate"
-    say(f"{run.train_split.title}: {pictures}")
+    say(f"{run.val_split.title}: {pictures}")
     say(f"{labels.num_classes} classes: {', '.join(labels.names[:12])}{', ...' * (labels.num_classes > 12)}")
     say(f"{run.recipe.name}: {parameters:,} parameters, output stride {run.learner.network.output_stride}")
     for sentence in deviations(run.recipe.network):
         say(f"Unlike the paper: {sentence}")
     say(describe_loss(run.loss, labels))
     say(describe_optimizer(run.learner.optimizer))
+    for line in run.settings.lines():
+        say(line)
     if run.recipe.training.average_decay is not None:
         say(f"Validated and saved: the moving average of the weights, decay {run.recipe.training.average_decay:g}")
     say(f"{describe_device(run.arithmetic.device)}, {run.arithmetic.precision}, {layout}, {loaders}")

@@ -23,6 +23,8 @@ class RunFolder:
         self.lock = Lock(path / "state" / "lock")
         self.report = path / "report.json"
         self.page = path / "report.html"
+        self.settings = path / "settings.json"
+        self.first_batch = path / "first_batch.png"
         self.jsonl = path / "log.jsonl"
         self.csv = path / "log.csv"
         self.events = path / "events"
@@ -36,16 +38,27 @@ class RunFolder:
 
         Raises:
             OutputError: If another run is there and may not be overwritten, or is going on, the folder is a file, or
-                there is no run to resume.
+                there is no run to resume. One that was killed before its first save is begun anew.
             ConfigError: If the run there has another recipe; the first differences are named.
         """
-        self.lock.require_free()
         if resume:
+            self.lock.require_free()
             self._require_same_recipe(recipe)
-        elif self.path.exists() and not self.path.is_dir():
+        else:
+            self.require_free(overwrite=overwrite)
+
+    def require_free(self, *, overwrite: bool) -> None:
+        """Refuse a folder in which no run must begin; nothing is written.
+
+        Raises:
+            OutputError: If another run is there and may not be overwritten, or is going on, or the folder is a file.
+        """
+        self.lock.require_free()
+        if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file where a folder was expected: choose another with --output.")
-        elif self.holds_run() and not overwrite:
-            way_on = "continue it with --resume, replace it" if self.state.exists() else "replace it"
+        if self.holds_run() and not overwrite:
+            killed_early = self.recipe.exists() and not self.best.exists()
+            way_on = "continue it with --resume, replace it" if self.state.exists() or killed_early else "replace it"
             raise OutputError(
                 f"{self.path} already holds a run: {way_on} with --overwrite, or choose another folder with --output."
             )
@@ -79,7 +92,8 @@ class RunFolder:
         self.lock.release()
 
     def _require_same_recipe(self, recipe: Recipe) -> None:
-        if not self.state.exists() or not self.recipe.exists():
+        state_is_lost = not self.state.exists() and self.best.exists()  # what was killed before has no best either
+        if state_is_lost or not self.recipe.exists():
             way_out = "start it anew with --overwrite" if self.holds_run() else "leave out --resume to start one"
             raise OutputError(f"{self.path} holds no run that can be continued: {way_out}.")
         # Read as a recipe, for it may be older than a choice that has been added since, whose default it then has.
@@ -100,6 +114,7 @@ class RunFolder:
 
     def _results(self) -> list[Path]:
         files = [self.best, self.last, self.state, self.trackers, self.report, self.page, self.jsonl, self.csv]
+        files += [self.settings, self.first_batch]
         kept = self.path.glob("checkpoints/step_????????.safetensors")
         return [*files, *kept, *self.events.glob("events.out.tfevents.*"), *self._leftovers()]
 

@@ -22,13 +22,14 @@ def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
     Raises:
         AtrousError: If a file of the run or of its data can no longer be read, or the page not be written.
     """
-    examples = predict_examples(load(folder.best), open_split(recipe.data, "val"), EXAMPLES)
+    examples = predict_examples(load(folder.best), open_split(recipe.data, recipe.training.validate_on), EXAMPLES)
     write_report_page(
         folder.page,
         read_report(folder.report),
         title=name_of(recipe),
         examples=examples,
         curves=training_curves(folder),
+        warnings=training_warnings(folder),
         next_steps=next_steps(folder),
     )
 
@@ -46,6 +47,11 @@ def training_curves(folder: RunFolder) -> list[Curve]:
         curve("Validation mIoU", "%", "val_mean_iou", 100),
         curve("Learning rate", "", "learning_rate"),
     ]
+
+
+def training_warnings(folder: RunFolder) -> list[tuple[int, str]]:
+    """What the watch over a run found, from its log: (step, sentence)."""
+    return [(row["step"], row["warning"]) for row in read_log(folder.jsonl) if "warning" in row]
 
 
 def next_steps(folder: RunFolder) -> Sequence[tuple[str, str]]:

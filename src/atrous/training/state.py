@@ -13,6 +13,7 @@ from torch.amp import GradScaler
 from atrous.errors import CheckpointError
 from atrous.networks import SegmentationNetwork
 from atrous.training.distributed import ALONE, Processes
+from atrous.training.watch import Memory
 from atrous.weights.checkpoint import load_tensors, require_same_tensors, save_tensors
 
 FORMAT = "atrous-state-1"
@@ -40,8 +41,16 @@ class RunState:
     smoothed_loss: float = math.nan
     seconds: float = 0.0
     """Time spent, over all parts of an interrupted run."""
+    steps: int | None = None
+    """How many there are, where the clock has decided that and no longer the recipe (`Pace`)."""
     class_pixels: list[list[int]] = field(default_factory=list)
     """How often each class occurs in training (`ClassPixels`), where the loss weighs classes by that."""
+    skipped: list[int] = field(default_factory=list)
+    """Training pictures that turned unreadable, by their places in the split."""
+    warned: list[str] = field(default_factory=list)
+    """Causes of which the watch has warned."""
+    watch: Memory = field(default_factory=Memory)
+    """What the watch remembers."""
 
     def count(self, loss: float, seconds: float, smoothing: float) -> None:
         """Count one update with its loss and its time."""
@@ -131,7 +140,8 @@ def _described(text: str, path: Path) -> RunState:
     try:
         described = json.loads(text)
         if described.pop("format") == FORMAT:
-            return RunState(**described)
+            memory = Memory(**described.pop("watch", {}))
+            return RunState(**described, watch=memory)
     except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, no table, or not the keys of today
         pass
     raise _not_ours(path)

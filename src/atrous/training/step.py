@@ -1,16 +1,19 @@
 """One step of a training: down the mean loss of its batches, or a sentence that says why it cannot go on."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from atrous.data.loading import Batch
 from atrous.errors import TrainingError
 from atrous.inference.device import best_device, gains_from_bfloat16
-from atrous.networks import SegmentationNetwork
+from atrous.networks import SegmentationNetwork, WeightedLogits
 from atrous.training.losses import Loss
 from atrous.training.recipe import Recipe, TrainingConfig, TrainingPrecision
 from atrous.training.run_folder import RunFolder
@@ -42,36 +45,39 @@ def update(
     """Make one step down the loss of all batches together, as if they were one; return that loss.
 
     Batch norm alone still sees each batch by itself. Where several processes train `together`, the batches are this
-    one's shares, and step and loss are those of all.
+    one's shares, and step and loss are those of all. If loss or gradient is no number, no weight is changed.
     """
     network, optimizer, scaler, _ = learner
     together = together or Together(network)
     count, add_up = together.processes.count, together.processes.sum
-    device, precision, memory_format = arithmetic
     sizes = loss.sizes([batch.mask for batch in batches], add_up)
     total = 0.0
     optimizer.zero_grad(set_to_none=True)
     for number, (image, mask) in enumerate(batches, 1):
-        with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
-            pixels = image.to(device, memory_format=memory_format, non_blocking=True).float() / 255
-            outputs = together.answers(pixels, last=number == len(batches))
-        share = loss.of(outputs, mask.to(device, non_blocking=True), sizes)
+        outputs = forward(partial(together.answers, last=number == len(batches)), image, arithmetic)
+        share = loss.of(outputs, mask.to(arithmetic.device, non_blocking=True), sizes)
         scaler.scale(share * count).backward()  # type: ignore[no-untyped-call]  # of `count` gradients the mean is taken
         total += share.item()
     together.settle()
-    scaler.step(optimizer)  # float16 leaves it out where a gradient has overflown, and scales less from then on
-    scaler.update()
-    return add_up([total])[0]
+    total = add_up([total])[0]
+    if math.isfinite(total) and (scaler.is_enabled() or math.isfinite(gradient_norm(network))):
+        scaler.step(optimizer)  # float16 leaves it out where a gradient has overflown, and scales less from then on
+        scaler.update()
+    return total
 
 
-def require_finite_loss(loss: float, state: RunState, folder: RunFolder) -> None:
-    """Stop a run whose loss is no number, before it overwrites its last good save.
+def forward(
+    answers: Callable[[Tensor], list[WeightedLogits]], image: Tensor, arithmetic: Arithmetic
+) -> list[WeightedLogits]:
+    """The training answers to a batch of bytes [B, 3, H, W], in the arithmetic of the training."""
+    device, precision, memory_format = arithmetic
+    with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
+        return answers(image.to(device, memory_format=memory_format, non_blocking=True).float() / 255)
 
-    Raises:
-        TrainingError: It says what usually helps.
-    """
-    if not math.isfinite(loss):
-        raise _diverged(f"The loss of step {state.step + 1} is {loss}", folder)
+
+def gradient_norm(network: SegmentationNetwork) -> float:
+    """The Euclidean norm of the present gradient over all parameters."""
+    return float(get_total_norm(weight.grad for weight in network.parameters() if weight.grad is not None))
 
 
 def require_finite_weights(network: SegmentationNetwork, state: RunState, folder: RunFolder) -> None:
@@ -82,7 +88,11 @@ def require_finite_weights(network: SegmentationNetwork, state: RunState, folder
     """
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise _diverged(f"After step {state.step} the tensor {name} holds values that are no numbers", folder)
+            kept = f"{folder.last} is from before" if folder.last.exists() else "nothing was saved yet"
+            raise TrainingError(
+                f"After step {state.step} the tensor {name} holds values that are no numbers; {kept}. The learning "
+                f"rate is probably too high: lower optimizer.learning_rate, or raise schedule.warmup_steps."
+            )
 
 
 @contextmanager
@@ -104,11 +114,3 @@ def memory_suffices(recipe: Recipe) -> Iterator[None]:
             f"The memory does not suffice for batches of {size} crops of {width}x{height} pixels: lower "
             f"training.batch_size, raising training.accumulation instead, or lower augmentation.crop."
         ) from None
-
-
-def _diverged(what: str, folder: RunFolder) -> TrainingError:
-    kept = f"{folder.last} is from before" if folder.last.exists() else "nothing was saved yet"
-    return TrainingError(
-        f"{what}; {kept}. The learning rate is probably too high: lower optimizer.learning_rate, or raise "
-        f"schedule.warmup_steps."
-    )

@@ -4,6 +4,7 @@ from typing import NamedTuple, get_args
 
 import torch
 
+from atrous.errors import ImageError, MaskError
 from atrous.evaluation.evaluate import Tally, report_of, tally
 from atrous.evaluation.example_cards import Example
 from atrous.evaluation.examples import predict_examples
@@ -13,10 +14,12 @@ from atrous.networks import build_network
 from atrous.training.events import write_pictures
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
+from atrous.training.lookout import look_at_validation, say_all, score_on_train
 from atrous.training.recipe import Metric
 from atrous.training.run import Run, checkpoint_info, name_of
 from atrous.training.schedule import PlateauConfig
 from atrous.training.selection import chosen_score, describe_score
+from atrous.training.watch import Finding
 from atrous.weights.checkpoint import save_checkpoint
 
 
@@ -34,6 +37,8 @@ class Validation(NamedTuple):
     report: EvaluationReport
     examples: list[Example]
     """Pictures to look at."""
+    train_iou: float | None
+    """The mIoU on some pictures of train."""
 
 
 def validate(run: Run, interrupt: Interrupt) -> Validation | None:
@@ -43,6 +48,7 @@ def validate(run: Run, interrupt: Interrupt) -> Validation | None:
     """
     processes, split = run.processes, run.val_split
     tallied: Tally | None = None
+    train_iou: float | None = None
     examples: list[Example] = []
     predictor = predictor_of(run)
     if not interrupt.requested:
@@ -50,11 +56,31 @@ def validate(run: Run, interrupt: Interrupt) -> Validation | None:
             mine = tally(predictor, split, run.progress, processes.share)
             if processes.main:
                 examples = predict_examples(predictor, split, run.recipe.training.shown_pictures)
+                train_iou = score_on_train(predictor, run.train_split)
             tallied = mine
     tallies = [tallied for tallied in processes.gather(tallied) if tallied is not None]
     if len(tallies) < processes.count:
         return None
-    return Validation(processes.from_main(lambda: report_of(predictor, split, tallies)), examples)
+    return Validation(processes.from_main(lambda: report_of(predictor, split, tallies)), examples, train_iou)
+
+
+def validate_if_it_can_be_done(run: Run, interrupt: Interrupt, log: RunLog | None) -> Validation | None:
+    """As `validate`; a validation on the way is left out if a picture of it has turned unreadable, and counts as made.
+
+    Raises:
+        ImageError, MaskError: If that is the last validation, without which there is no score.
+    """
+    try:
+        with run.processes.agreeing():
+            return validate(run, interrupt)
+    except (ImageError, MaskError) as error:
+        state = run.state
+        if run.complete or not run.recipe.training.skip_pictures:
+            raise
+        state.validated = state.step
+        sentence = f"The validation of step {state.step} is left out: {error}"
+        say_all(run, log, [Finding(f"validation {state.step}", sentence)], state.step, validated=True)
+        return None
 
 
 def predictor_of(run: Run) -> Predictor:
@@ -71,7 +97,7 @@ def predictor_of(run: Run) -> Predictor:
 
 def keep_if_best(run: Run, validation: Validation, log: RunLog | None) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
-    report, examples = validation
+    report, examples, train_iou = validation
     scores, state, say = report.scores, run.state, run.progress.say
     score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
     better = state.judge(score)
@@ -80,11 +106,13 @@ def keep_if_best(run: Run, validation: Validation, log: RunLog | None) -> None:
             save_checkpoint(run.folder.best, run.learner.answering, checkpoint_info(run, report))
             write_report(run.folder.report, report)
     if log:
-        log.write(step=state.step, **{f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)})
+        values = {f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)}
+        log.write(step=state.step, **values, **({} if train_iou is None else {"train_mean_iou": train_iou}))
         with log.writing() as events:
             write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
     say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
+    look_at_validation(run, log, report, train_iou)
     draw_consequences(run, name)
 
 

@@ -1,5 +1,6 @@
 """Starting a training from weights: what fits is taken, classes by their names, and what is new is said."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +25,9 @@ class Start(NamedTuple):
     """Whose rows of the classifier were taken, by their names."""
     new: tuple[str, ...]
     """Parts that begin at random."""
-    folded: bool
-    """Whether its norms were folded into the convolutions, so that calibrating them helps training."""
+    folded_norms: tuple[str, ...]
+    """Norms that were taken and had been folded into their convolutions, so that calibrating them helps training; none
+    that is new, for what is new is normalized from the beginning."""
 
     def words(self, path: Path, known: LabelSpace, wanted: LabelSpace) -> str:
         """Say it in a sentence."""
@@ -54,8 +56,8 @@ def start_from(
 ) -> tuple[Start, str]:
     """Copy the weights of a checkpoint into a network that was just built.
 
-    The backbone must be the same; context and decoder are taken if they are, and begin at random otherwise; of a
-    classifier the classes that have the same name.
+    The backbone must be the same. Of context and decoder each convolution with its norm is taken if it has the same
+    shape, and begins at random otherwise; of a classifier the classes that have the same name.
 
     Args:
         network: Of `config` and as many classes as `labels` has; it is changed.
@@ -72,23 +74,21 @@ def start_from(
     """
     start = load_checkpoint(path)
     theirs, ours = _grown_up_with(start.info.network), _grown_up_with(config)
-    for choice, value in theirs.items():
-        if value != ours[choice]:
-            raise ConfigError(
-                f"`training.start_from`: the weights in {path} have another `network.{choice}` than the recipe: leave "
-                f"`network` out to take theirs, or set this to {value}."
-            )
+    if differing := [choice for choice, value in theirs.items() if value != ours[choice]]:
+        names = ", ".join(f"`network.{choice}`" for choice in differing)
+        words = " ".join(f"'network.{choice}={json.dumps(theirs[choice])}'" for choice in differing)
+        raise ConfigError(
+            f"`training.start_from`: the weights in {path} have another {names} than the recipe: leave `network` out "
+            f"to take theirs where they segment, or add {words}."
+        )
     given, own = start.network.state_dict(), network.state_dict()
     heads = {f"{name}.{role}" for name, _ in classifiers_of(network) for role in ("weight", "bias")}
-    taken = {
-        name: given[name]
-        for name, tensor in own.items()
-        if name not in heads and name in given and given[name].shape == tensor.shape
-    }
+    taken = _that_fit(own, given, heads)
     kept = _by_name(own, given, heads, labels, start.info.labels)
     network.load_state_dict({**own, **taken, **kept.tensors})
     missing = {name.split(".")[0] for name in own if name not in taken and name not in kept.tensors}
-    begun = Start(kept.names, tuple(sorted(missing)), _is_folded(start.network))
+    folded = tuple(name for name in _norms_if_folded(start.network) if f"{name}.running_mean" in taken)
+    begun = Start(kept.names, tuple(sorted(missing)), folded)
     return begun, begun.words(path, start.info.labels, labels)
 
 
@@ -100,6 +100,22 @@ def _grown_up_with(config: NetworkConfig) -> dict[str, Any]:
         "pixels": config.pixels.model_dump(),
         "batch_norm.epsilon": config.batch_norm.epsilon,
     }
+
+
+def _that_fit(own: dict[str, Tensor], given: dict[str, Tensor], heads: set[str]) -> dict[str, Tensor]:
+    """What is taken as it is: of the same name and shape, and never a norm without the convolution before it."""
+    fitting = [
+        name
+        for name, tensor in own.items()
+        if name not in heads and name in given and given[name].shape == tensor.shape
+    ]
+    torn = {_block(name) for name in own.keys() - set(fitting)}
+    return {name: given[name] for name in fitting if _block(name) not in torn}
+
+
+def _block(name: str) -> str:
+    """What holds the layer of a tensor, such as a convolution and its norm."""
+    return name.rsplit(".", 2)[0]
 
 
 class _Kept(NamedTuple):
@@ -122,20 +138,23 @@ def _by_name(
     return _Kept(tuple(shared) if tensors else (), tensors)
 
 
-def _is_folded(network: nn.Module) -> bool:
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    return bool(norms) and all(norm.running_mean is not None and not norm.running_mean.any() for norm in norms)
+def _norms_if_folded(network: nn.Module) -> list[str]:
+    """The names of all batch norms of a network in which they were folded."""
+    norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    folded = all(norm.running_mean is not None and not norm.running_mean.any() for norm in norms.values())
+    return list(norms) if folded else []
 
 
 @torch.no_grad()
-def calibrate_norms(network: SegmentationNetwork, images: Iterable[Tensor]) -> int:
-    """Give every batch norm the statistics of a few pictures, and the scale and shift that undo them.
+def calibrate_norms(network: SegmentationNetwork, names: Iterable[str], images: Iterable[Tensor]) -> int:
+    """Give batch norms the statistics of a few pictures, and the scale and shift that undo them.
 
     The function stays as it is, to rounding; but training can now normalize by batches. It is what brings back norms
     that were folded into convolutions.
 
     Args:
         network: It is changed, and left in the mode in which it was.
+        names: Of the norms.
         images: float [B, bands, H, W] in 0..1, of any sizes.
 
     Returns:
@@ -144,7 +163,7 @@ def calibrate_norms(network: SegmentationNetwork, images: Iterable[Tensor]) -> i
     Raises:
         ValueError: If there is no picture.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for name in names if isinstance(module := network.get_submodule(name), nn.BatchNorm2d)]
     sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
     handles = [norm.register_forward_pre_hook(lambda m, inputs: _add(sums[m], inputs[0])) for norm in norms]
     mode, count = network.training, 0

@@ -1,0 +1,1 @@
+"""What a training should be, from the facts of data, machine and time."""
