@@ -11,6 +11,7 @@ AtrousError                  one sentence: what, where, what was expected, what 
 ├── CheckpointError          a file is no checkpoint of atrous, or does not fit
 ├── DownloadError            a file cannot be fetched, or is another one than was published
 ├── OutputError              a place cannot be written
+├── ExportError              an exported file does not answer like its network
 └── TrainingError            a training cannot go on
 ```
 
@@ -59,6 +60,10 @@ class DownloadError(AtrousError):
 
 class OutputError(AtrousError):
     """A place cannot be written."""
+
+
+class ExportError(AtrousError):
+    """An exported file does not answer like the network that it was made of."""
 
 
 class TrainingError(AtrousError):

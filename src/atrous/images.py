@@ -248,16 +248,25 @@ def write_mask(path: Path, mask: Mask, labels: LabelSpace) -> None:
         OutputError: If the place cannot be written.
         ValueError: If a value is larger than the ignore value, so that the file could not hold it.
     """
+    image = mask_picture(mask, labels)
+    with replacing(path, flush=False) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def mask_picture(mask: Mask, labels: LabelSpace) -> Image.Image:
+    """Return a mask as a picture with a palette (looks coloured, holds indices), or of 16 bits above 255 classes.
+
+    Raises:
+        ValueError: If a value is larger than the ignore value, so that no file could hold it.
+    """
     largest = int(mask.max(initial=0))
     if largest > labels.ignore_index:
         raise ValueError(f"the mask's value {largest} is larger than the ignore value {labels.ignore_index}")
     if labels.mask_dtype is np.uint16:
-        image = Image.fromarray(mask.astype(np.uint16))
-    else:
-        image = Image.fromarray(mask.astype(np.uint8))
-        image.putpalette(labels.color_table.tobytes())
-    with replacing(path, flush=False) as temporary:
-        image.save(temporary, format="PNG")
+        return Image.fromarray(mask.astype(np.uint16))
+    image = Image.fromarray(mask.astype(np.uint8))
+    image.putpalette(labels.color_table.tobytes())
+    return image
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from atrous import __version__
 from tests.cli.terminal import Terminal
 
-COMMANDS = ("demo", "train", "evaluate", "predict", "crf", "data", "models", "import")
+COMMANDS = ("demo", "fit", "train", "evaluate", "predict", "export", "serve", "crf", "data", "models", "import")
 HEAVY = ("torch", "numpy", "cv2", "PIL", "tensorboard", "yaml", "atrous.config")  # Typer itself brings pydantic
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from atrous.crf.filtering import Slice, room_for, slice_rows, splat_and_blur
 from atrous.crf.lanes import lanes_of
 from atrous.crf.permutohedral import Lattice, permutohedral_lattice
-from atrous.crf.threads import Threads
+from atrous.threads import Threads
 
 ONE = Threads(1)
 

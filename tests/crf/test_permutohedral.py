@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from atrous.crf.filtering import normalized
 from atrous.crf.lanes import WIDTHS
 from atrous.crf.permutohedral import permutohedral_lattice
-from atrous.crf.threads import Threads
+from atrous.threads import Threads
 from tests.crf.by_force import LatticeByForce, sum_over_all_pairs, symmetrically_normalized
 from tests.crf.lattices import filtered
 

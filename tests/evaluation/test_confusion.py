@@ -91,3 +91,37 @@ def test_masks_may_lie_anyhow_in_memory() -> None:
     plain.add(truth, prediction)
     turned.add(np.asfortranarray(truth)[::-1], prediction[::-1])
     np.testing.assert_array_equal(plain.matrix, turned.matrix)
+
+
+def natural(size: tuple[int, int], seed: int, labels: LabelSpace, *, strays: bool) -> Mask:
+    """Areas of all sizes, some of them ignored and some of no class."""
+    random = np.random.default_rng(seed)
+    values = np.concatenate([np.arange(labels.num_classes), [labels.ignore_index] * strays, [254] * strays])
+    areas = random.integers(0, len(values), 400)
+    rows = np.repeat(values[areas], random.integers(1, 90, 400))
+    mask: Mask = np.resize(rows, size).astype(labels.mask_dtype)
+    return mask
+
+
+@pytest.mark.parametrize("offset", [0, 1, 5])
+@pytest.mark.parametrize("columns", [1, 7, 8, 63, 257])
+@pytest.mark.parametrize("labels", [LABELS, MANY], ids=["3 classes", "300 classes"])
+def test_areas_count_as_their_pixels_do(labels: LabelSpace, columns: int, offset: int) -> None:
+    truth = natural((41, columns), 0, labels, strays=True).ravel()[offset:]
+    prediction = natural((41, columns), 1, labels, strays=False).ravel()[offset:]
+    expected = np.zeros((labels.num_classes, labels.num_classes), np.int64)
+    known = truth < labels.num_classes
+    np.add.at(expected, (truth[known], prediction[known]), 1)
+    confusion = ConfusionMatrix(labels)
+    assert confusion.add(truth, prediction) == (~known & (truth != labels.ignore_index)).sum()
+    np.testing.assert_array_equal(confusion.matrix, expected)
+
+
+def test_pictures_too_large_for_one_call_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atrous.evaluation.confusion.AT_ONCE", 1000)
+    truth, prediction = random_mask((90, 77), 0), classes_only((90, 77), 1)
+    parts, whole = ConfusionMatrix(LABELS), ConfusionMatrix(LABELS)
+    parts.add(truth, prediction)
+    monkeypatch.undo()
+    whole.add(truth, prediction)
+    np.testing.assert_array_equal(parts.matrix, whole.matrix)

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -90,3 +91,59 @@ def test_the_order_of_the_logits_in_memory_does_not_matter() -> None:
     channels_last = np.ascontiguousarray(logits.transpose(1, 2, 0)).transpose(2, 0, 1)
     other = label_map(channels_last, (20, 21), np.uint8)
     np.testing.assert_array_equal(label_map(logits, (20, 21), np.uint8), other)
+
+
+@pytest.mark.parametrize("num_classes", [2, 21, 150, 182])
+@pytest.mark.parametrize("resize", ["half_pixel", "align_corners", "asymmetric"])
+@pytest.mark.parametrize("make", [smooth, random])
+def test_near_ties_fall_as_they_do_in_torch(make: Maker, resize: ResizeMode, num_classes: int) -> None:
+    for seed, (low, size) in enumerate(
+        [((17, 12), (65, 47)), ((12, 17), (5, 90)), ((1, 9), (40, 7)), ((8, 8), (1, 1))]
+    ):
+        logits = make(num_classes, low, seed)
+        resized = resize_bilinear(torch.from_numpy(logits)[None], size, resize)[0]
+        best = resized.topk(2, dim=0).values
+        # Without fused multiplication and addition, as on old processors, torch rounds once more.
+        near = torch.finfo(torch.float32).eps * 4 * float(resized.abs().max())
+        differs = label_map(logits, size, np.uint8, resize) != resized.argmax(dim=0).numpy()
+        assert not differs[(best[0] - best[1]).numpy() > near].any()
+        assert differs.mean() < 0.001
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_spreads_as_far_as_in_torch(value: float) -> None:
+    logits = random(5, (9, 8), 0)
+    logits[np.random.default_rng(1).random(logits.shape) < 0.02] = value
+    expected = F.interpolate(torch.from_numpy(logits)[None], (31, 40), mode="bilinear")[0].argmax(dim=0)
+    np.testing.assert_array_equal(label_map(logits, (31, 40), np.uint8), expected.numpy())
+
+
+@pytest.mark.parametrize("threads", [2, 3, 50])
+def test_any_number_of_threads_gives_the_same_mask(threads: int) -> None:
+    logits = random(7, (11, 9), 0)
+    alone = label_map(logits, (40, 33), np.uint8, threads=1)
+    np.testing.assert_array_equal(label_map(logits, (40, 33), np.uint8, threads=threads), alone)
+
+
+def test_large_logits_are_worth_several_threads() -> None:
+    logits = smooth(40, (100, 100), 0)
+    resized = F.interpolate(torch.from_numpy(logits)[None], (2100, 2000), mode="bilinear", align_corners=True)
+    mask = label_map(logits, (2100, 2000), np.uint8, "align_corners")
+    assert (mask == resized[0].argmax(dim=0).numpy()).mean() > 0.9999
+
+
+def test_a_part_of_larger_logits_is_read_where_it_lies() -> None:
+    logits = random(6, (14, 15), 0)
+    part = logits[1:5, 2:9, 3:15:2]
+    expected = label_map(part.copy(), (30, 31), np.uint8)
+    np.testing.assert_array_equal(label_map(part, (30, 31), np.uint8), expected)
+
+
+def test_no_logits_of_the_pictures_size_are_ever_in_memory() -> None:
+    logits = smooth(150, (16, 32), 0)
+    label_map(logits, (4, 4), np.uint8)
+    tracemalloc.start()
+    label_map(logits, (512, 1024), np.uint8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 512 * 1024 + 200_000

@@ -8,11 +8,13 @@ from atrous.cli.crf import crf
 from atrous.cli.data import data
 from atrous.cli.demo import demo
 from atrous.cli.evaluate import evaluate
+from atrous.cli.export import export
 from atrous.cli.fit import fit
 from atrous.cli.import_weights import import_weights
 from atrous.cli.models import models
 from atrous.cli.options import flowing
 from atrous.cli.predict import predict
+from atrous.cli.serve import serve
 from atrous.cli.train import train
 from atrous.errors import AtrousError
 
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, fit, train, evaluate, predict):
+for command in (demo, fit, train, evaluate, predict, export, serve):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
 app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)

@@ -5,7 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Choices, Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
+from atrous.cli.options import (
+    Choices,
+    Crf,
+    CrfFile,
+    Flip,
+    Model,
+    OutputStride,
+    PrecisionName,
+    Quiet,
+    RuntimeName,
+    Scales,
+    chosen_crf,
+    chosen_runtime,
+    chosen_views,
+)
 
 if TYPE_CHECKING:
     from atrous.evaluation.report import EvaluationReport, Protocol
@@ -29,6 +43,8 @@ def evaluate(
     flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
     quiet: Quiet = False,
 ) -> None:
     """Score a checkpoint on a split of a data set, every picture whole and compared at its own size."""
@@ -37,7 +53,7 @@ def evaluate(
     from atrous.evaluation.examples import predict_examples
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
-    from atrous.inference.predictor import load
+    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
     from atrous.training.distributed import joined
 
@@ -45,8 +61,17 @@ def evaluate(
         progress = terminal_progress(quiet=quiet or not processes.main)
         data = open_split(parse_dataset(dataset, choices or []), split)
         refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
+        chosen, exactly = chosen_runtime(runtime, precision)
         predictor = processes.main_first(
-            lambda: load(model, crf=refining, views=looking, output_stride=output_stride, progress=progress)
+            lambda: open_predictor(
+                model,
+                crf=refining,
+                views=looking,
+                output_stride=output_stride,
+                runtime=chosen,
+                precision=exactly,
+                progress=progress,
+            )
         )
         tallies = processes.gather(tally(predictor, data, progress, processes.share))
         report = processes.from_main(lambda: report_of(predictor, data, tallies))

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from atrous.crf import DenseCRFConfig
+    from atrous.inference.runtimes import Runtime, WantedPrecision
     from atrous.inference.views import Views
 
 Model = Annotated[
@@ -32,6 +33,12 @@ Crf = Annotated[bool, typer.Option("--crf", help="Move the boundaries onto the p
 CrfFile = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it
     typer.Option("--crf-config", metavar="FILE", help="Its choices, as YAML; `atrous crf tune` writes some."),
+]
+RuntimeName = Annotated[
+    str, typer.Option("--runtime", help="What computes: auto, torch, onnxruntime or openvino; it is said which.")
+]
+PrecisionName = Annotated[
+    str, typer.Option("--precision", help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
 ]
 Scales = Annotated[
     str, typer.Option("--scales", metavar="LIST", help="At which sizes each picture is seen, such as 0.75,1,1.5.")
@@ -66,6 +73,14 @@ def chosen_crf(*, crf: bool, crf_config: Path | None) -> "DenseCRFConfig | None"
     choices = read_yaml(crf_config) if crf_config else {}
     chosen: DenseCRFConfig = parse(DenseCRFConfig, choices, str(crf_config))
     return chosen
+
+
+def chosen_runtime(runtime: str, precision: str) -> "tuple[Runtime, WantedPrecision]":
+    """What is to compute, and how exactly, as two options say."""
+    from atrous.config import parse
+    from atrous.inference.runtimes import Runtime, WantedPrecision
+
+    return parse(Runtime, runtime, "--runtime"), parse(WantedPrecision, precision, "--precision")
 
 
 def chosen_views(scales: str, *, flip: bool) -> "Views":

@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Crf, CrfFile, Flip, Model, OutputStride, Quiet, Scales, chosen_crf, chosen_views
+from atrous.cli.options import (
+    Crf,
+    CrfFile,
+    Flip,
+    Model,
+    OutputStride,
+    PrecisionName,
+    Quiet,
+    RuntimeName,
+    Scales,
+    chosen_crf,
+    chosen_runtime,
+    chosen_views,
+)
 from atrous.cli.predict_video import VideoChoices, possible_files, predict_camera, predict_videos, sort_inputs
 from atrous.errors import ConfigError, ImageError, OutputError
 
 if TYPE_CHECKING:
     from atrous.cli.predict_video import Inputs
+    from atrous.inference.exported import ExportedPredictor
     from atrous.inference.predictor import Prediction, Predictor
     from atrous.inference.recording import Shown
     from atrous.labels import LabelSpace
@@ -51,6 +65,8 @@ def predict(
     flip: Flip = False,
     crf: Crf = False,
     crf_config: CrfFile = None,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
     abstain: Annotated[
         float,
         typer.Option(
@@ -81,7 +97,7 @@ def predict(
     class indices and loses nothing. A whole number is a camera: 0 is the first one, and Ctrl-C ends it.
     """
     from atrous.images import find_images, unique_stems
-    from atrous.inference.predictor import load
+    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)
@@ -94,24 +110,36 @@ def predict(
     results = [file for _, stem in pictures for file in _files(output, stem, wanted).values()]
     results += [file for _, stem in videos for file in possible_files(stem, choices)]
     _require_inputs_kept([*paths, *given.videos], results)
-    predictor = load(
+    chosen, exactly = chosen_runtime(runtime, precision)
+    predictor = open_predictor(
         model,
         crf=chosen_crf(crf=crf, crf_config=crf_config),
         views=chosen_views(scales, flip=flip),
         output_stride=output_stride,
         abstain=abstain,
+        runtime=chosen,
+        precision=exactly,
         progress=progress,
     )
     failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0
-    failures += predict_videos(predictor, videos, choices, progress)
-    for camera in given.cameras:
-        predict_camera(predictor, camera, choices, progress)
+    if videos or given.cameras:
+        from atrous.inference.predictor import Predictor
+
+        if not isinstance(predictor, Predictor):
+            raise ConfigError("An exported file predicts pictures: give the checkpoint for videos and cameras.")
+        failures += predict_videos(predictor, videos, choices, progress)
+        for camera in given.cameras:
+            predict_camera(predictor, camera, choices, progress)
     if failures:
         raise typer.Exit(1)
 
 
 def _predict_pictures(
-    predictor: "Predictor", pictures: list[tuple[Path, str]], output: Path, wanted: list[str], progress: "Progress"
+    predictor: "Predictor | ExportedPredictor",
+    pictures: list[tuple[Path, str]],
+    output: Path,
+    wanted: list[str],
+    progress: "Progress",
 ) -> int:
     """Segment pictures one after the other; return how many could not be read."""
     from atrous.progress import track

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from atrous.crf.filtering import slice_rows
 from atrous.crf.lanes import WIDTHS, add, exp_minus, largest, load, multiply, multiply_add, store, total, zero
 from atrous.crf.permutohedral import Floats, Ints
-from atrous.crf.threads import Threads
+from atrous.threads import Threads
 
 LEAST_PROBABILITY = np.float32(1e-5)
 """What the logarithm takes for 0; the reference implementation's."""

@@ -12,7 +12,7 @@ from numba import njit
 
 from atrous.crf.lanes import add, lanes_of, load, multiply_add, store, zero
 from atrous.crf.permutohedral import Floats, Ints, Lattice
-from atrous.crf.threads import Threads
+from atrous.threads import Threads
 
 HALF = np.float32(0.5)
 

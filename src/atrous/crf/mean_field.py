@@ -22,7 +22,7 @@ from atrous.crf.config import DenseCRFConfig
 from atrous.crf.filtering import Slice, normalized, room_for, slice_rows, splat_and_blur
 from atrous.crf.lanes import lanes_of
 from atrous.crf.permutohedral import Floats, Ints, Lattice, permutohedral_lattice
-from atrous.crf.threads import Threads, processors
+from atrous.threads import Threads, processors
 
 LARGEST_KEPT = 2**20
 """Pixels up to which the smoothness kernel, which depends on a picture's size alone, is kept for the next picture."""

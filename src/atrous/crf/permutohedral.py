@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from atrous.crf.threads import Threads
+from atrous.threads import Threads
 
 Ints = NDArray[np.uint32]
 Floats = NDArray[np.float32]

@@ -12,6 +12,7 @@ from atrous.errors import DatasetError, MaskError
 from atrous.evaluation.confusion import ConfusionMatrix
 from atrous.evaluation.metrics import scores
 from atrous.evaluation.report import EvaluationReport, Protocol
+from atrous.inference.exported import ExportedPredictor
 from atrous.inference.predictor import Predictor
 from atrous.labels import LabelSpace
 from atrous.progress import Progress, Silent, track
@@ -19,7 +20,9 @@ from atrous.progress import Progress, Silent, track
 STRAYS_NAMED = 5
 
 
-def evaluate(predictor: Predictor, dataset: SegmentationDataset, progress: Progress | None = None) -> EvaluationReport:
+def evaluate(
+    predictor: Predictor | ExportedPredictor, dataset: SegmentationDataset, progress: Progress | None = None
+) -> EvaluationReport:
     """Predict every picture of a split and compare it with its mask.
 
     Args:
@@ -51,7 +54,10 @@ class Tally(NamedTuple):
 
 
 def tally(
-    predictor: Predictor, dataset: SegmentationDataset, progress: Progress | None = None, share: Share = WHOLE
+    predictor: Predictor | ExportedPredictor,
+    dataset: SegmentationDataset,
+    progress: Progress | None = None,
+    share: Share = WHOLE,
 ) -> Tally:
     """Predict the pictures of a split that fall to one process, and count.
 
@@ -76,7 +82,9 @@ def tally(
     return Tally(confusion.matrix, sizes, strays, stray_pixels)
 
 
-def report_of(predictor: Predictor, dataset: SegmentationDataset, tallies: Sequence[Tally]) -> EvaluationReport:
+def report_of(
+    predictor: Predictor | ExportedPredictor, dataset: SegmentationDataset, tallies: Sequence[Tally]
+) -> EvaluationReport:
     """Make the report of a split from the tallies of all its pictures.
 
     Raises:
@@ -99,7 +107,9 @@ def report_of(predictor: Predictor, dataset: SegmentationDataset, tallies: Seque
     )
 
 
-def protocol(predictor: Predictor, dataset: SegmentationDataset, sizes: Iterable[tuple[int, int]]) -> Protocol:
+def protocol(
+    predictor: Predictor | ExportedPredictor, dataset: SegmentationDataset, sizes: Iterable[tuple[int, int]]
+) -> Protocol:
     """How the scores of a predictor on a split are obtained."""
     return Protocol(
         dataset=dataset.title,
@@ -109,7 +119,7 @@ def protocol(predictor: Predictor, dataset: SegmentationDataset, sizes: Iterable
         ignore=f"pixels whose true label is {dataset.labels.ignore_index}; all others count, from every picture",
         scales=predictor.views.scales,
         flip=predictor.views.flip,
-        output_stride=predictor.network.output_stride,
+        output_stride=predictor.output_stride,
         precision=predictor.precision,
         crf=predictor.crf,
         fingerprint=dataset.fingerprint(),

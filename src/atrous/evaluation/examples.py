@@ -4,10 +4,13 @@ import numpy as np
 
 from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.example_cards import Example
+from atrous.inference.exported import ExportedPredictor
 from atrous.inference.predictor import Predictor
 
 
-def predict_examples(predictor: Predictor, dataset: SegmentationDataset, count: int) -> list[Example]:
+def predict_examples(
+    predictor: Predictor | ExportedPredictor, dataset: SegmentationDataset, count: int
+) -> list[Example]:
     """Predict up to `count` pictures of a split, the first and the last among them.
 
     Raises:

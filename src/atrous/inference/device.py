@@ -1,10 +1,11 @@
 """Which device to compute on, and what that device is good at."""
 
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import torch
+
+from atrous.inference.processor import has_bfloat16
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -24,8 +25,7 @@ def gains_from_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = _cpu_flags()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return has_bfloat16()
 
 
 def describe_device(device: torch.device) -> str:
@@ -33,15 +33,3 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{torch.get_num_threads()} CPU threads"
-
-
-@cache
-def _cpu_flags() -> frozenset[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # not Linux
-        return frozenset()
-    for line in text.splitlines():
-        if line.startswith("flags"):
-            return frozenset(line.partition(":")[2].split())
-    return frozenset()

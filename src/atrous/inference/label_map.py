@@ -1,18 +1,27 @@
 """From low-resolution logits to the mask of the picture, without ever holding logits of the picture's size."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from atrous.inference.cells import fill_cells, labels_of_pixels, labels_of_planes
 from atrous.labels import Mask
-from atrous.networks.layers import ResizeMode
+from atrous.threads import Threads, processors
+
+if TYPE_CHECKING:  # it would import torch, which prediction from an exported file does without
+    from atrous.networks.layers import ResizeMode
+
+WORTH_A_THREAD = 2_000_000
+"""Logits and pixels per thread, below which starting it costs more than it saves."""
 
 
 def label_map(
     logits: NDArray[np.float32],
     size: tuple[int, int],
     dtype: type[np.uint8] | type[np.uint16],
-    resize: ResizeMode = "half_pixel",
+    resize: "ResizeMode" = "half_pixel",
+    threads: int | None = None,
 ) -> Mask:
     """Resize logits bilinearly and take the class with the largest one.
 
@@ -20,57 +29,56 @@ def label_map(
     it is the largest in between, so only the cells between different labels are computed.
 
     Args:
-        logits: float32 [K, h, w].
+        logits: float32 [K, h, w]; fastest where one of K and w is the last in memory.
         size: (height, width) of the mask.
         dtype: uint8 or uint16, as the label space says.
         resize: Where the pixels of both lie on each other.
+        threads: How many compute; by default as many as there are processors, if the work is worth it.
 
     Returns:
-        The mask [H, W]; equal to `resize_bilinear(logits, size, resize).argmax(0)` up to ties in the last bit.
+        The mask [H, W]; equal to `resize_bilinear(logits[None], size, resize)[0].argmax(0)` of torch on a CPU apart
+        from exact ties, and to its last bit where torch computes with fused multiplication and addition.
     """
-    last = np.ascontiguousarray(np.transpose(logits, (1, 2, 0)), np.float32)
+    planes, pixels = _in_memory(np.asarray(logits, np.float32))
+    height, width = pixels.shape[:2]
+    labels = np.empty((height, width), np.int32)
     mask: Mask = np.empty(size, dtype)
-    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, last.shape[:2], strict=True))
-    _fill(last, np.argmax(last, axis=2), *rows, *columns, mask)
+    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, pixels.shape[:2], strict=True))
+    with Threads(threads or _useful_threads(pixels.size + mask.size)) as pool:
+        if pixels.flags.c_contiguous:
+            whole = pixels.view(np.int32)
+            pool.spread(lambda start, stop: labels_of_pixels(pixels, whole, labels, start, stop), height)
+        else:
+            whole = planes.view(np.int32)
+            pool.spread(lambda start, stop: labels_of_planes(planes, whole, labels, start, stop), height)
+        pool.spread(lambda start, stop: fill_cells(pixels, labels, *rows, *columns, mask, start, stop), height)
     return mask
 
 
-def _neighbours(
-    length: int, count: int, resize: ResizeMode
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """For each of `length` pixels: the two of `count` logits around it, and the weight of the second."""
+def _in_memory(logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The logits as [K, h, w] and as [h, w, K], of which one is contiguous."""
+    pixels = logits.transpose(1, 2, 0)
+    if not (pixels.flags.c_contiguous or logits.flags.c_contiguous):
+        pixels = np.ascontiguousarray(pixels)
+    return pixels.transpose(2, 0, 1), pixels
+
+
+def _useful_threads(work: int) -> int:
+    return max(1, min(processors(), work // WORTH_A_THREAD))
+
+
+def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Where the pixels begin that lie behind each of `count` logits, and each pixel's weight of the next logit."""
     pixels = np.arange(length, dtype=np.float32)
     match resize:
         case "half_pixel":
-            position = np.maximum((pixels + np.float32(0.5)) * np.float32(count / length) - np.float32(0.5), 0)
+            # In float64, so that it is rounded once, as by torch's fused multiplication and subtraction.
+            scaled = (pixels + 0.5).astype(np.float64) * np.float32(count / length) - 0.5
+            position = np.maximum(scaled, 0).astype(np.float32)
         case "align_corners":
             position = pixels * np.float32((count - 1) / max(length - 1, 1))
         case "asymmetric":
             position = pixels * np.float32(count / length)
     first = np.minimum(position.astype(np.int64), count - 1)
-    return first, np.minimum(first + 1, count - 1), (position - first).astype(np.float32)
-
-
-@njit(cache=True, nogil=True)
-def _fill(logits, labels, top, bottom, down, left, right, across, mask):  # type: ignore[no-untyped-def]  # numba
-    for y in range(mask.shape[0]):
-        upper, lower, v = top[y], bottom[y], down[y]
-        for x in range(mask.shape[1]):
-            near, far, u = left[x], right[x], across[x]
-            label = labels[upper, near]
-            if label != labels[upper, far] or label != labels[lower, near] or label != labels[lower, far]:
-                label = _largest(logits[upper, near], logits[upper, far], logits[lower, near], logits[lower, far], u, v)
-            mask[y, x] = label
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _largest(upper_near, upper_far, lower_near, lower_far, u, v):  # type: ignore[no-untyped-def]  # numba
-    best, best_value = 0, -np.inf
-    one = np.float32(1)
-    for k in range(upper_near.shape[0]):
-        above = (one - u) * upper_near[k] + u * upper_far[k]
-        below = (one - u) * lower_near[k] + u * lower_far[k]
-        value = (one - v) * above + v * below
-        if value > best_value:
-            best, best_value = k, value
-    return best
+    weight = np.clip(position - first.astype(np.float32), 0, 1).astype(np.float32)
+    return np.searchsorted(first, np.arange(count + 1)), weight

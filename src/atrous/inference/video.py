@@ -86,9 +86,14 @@ class FrameSegmenter:
         if self.governor:
             self.governor.note(self.clock() - started)
         answers = [Answer(other.numpy(), view.flipped) for other, view in zip(others, self.views[1:], strict=True)]
-        resize = predictor.network.resize
         prediction = Prediction(
-            frame.image, logits, predictor.labels, resize, predictor.crf, answers, predictor.abstain
+            frame.image,
+            logits.numpy(),
+            predictor.labels,
+            predictor.network.resize,
+            predictor.crf,
+            answers,
+            predictor.abstain,
         )
         return SegmentedFrame(frame, prediction, scale)
 
@@ -147,11 +152,11 @@ def levels_of(predictor: Predictor) -> tuple[Level, ...]:
 
 def _at_coarse_stride(predictor: Predictor) -> Predictor | None:
     network = predictor.network
-    if network.output_stride != FINE or network.build_at is None:
+    if network.output_stride != FINE or network.build_at is None or predictor.session is not None:
         return None
     try:
         coarse = network.with_output_stride(COARSE)
-    except ConfigError:  # it has but one
+    except (ConfigError, ValueError):  # it has but one, or its norms were folded
         return None
     return Predictor(
         coarse,

@@ -1,0 +1,119 @@
+"""What computes a network: torch, onnxruntime or OpenVINO. The last two read an exported file, without torch."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atrous.errors import CheckpointError, ConfigError
+from atrous.inference.processor import has_bfloat16
+from atrous.threads import processors
+
+Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
+WantedPrecision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16"]
+EXTRAS = {"onnxruntime": "export", "openvino": "openvino"}
+"""The extra of the package that brings each."""
+
+
+class Session(Protocol):
+    """A network that is ready to compute."""
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """Answer float32 RGB [B, 3, H, W] in 0..1."""
+
+
+class Choice(NamedTuple):
+    """What computes, how exactly, and why."""
+
+    runtime: Literal["torch", "onnxruntime", "openvino"]
+    precision: Precision
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """One line for those who wait."""
+        return f"Runtime: {self.runtime} in {self.precision}, {self.reason}."
+
+
+def choose_runtime(wanted: Runtime, precision: WantedPrecision, *, exported: bool, gpu: bool = False) -> Choice:
+    """Choose what computes a model.
+
+    Args:
+        wanted: As the user says; `auto` takes what is fastest without a conversion that takes minutes.
+        precision: `auto` takes bfloat16 where the processor has instructions for it.
+        exported: Whether the model is an ONNX file, else a checkpoint.
+        gpu: Whether there is one.
+
+    Raises:
+        ConfigError: If it is not installed, or cannot do what is asked for.
+    """
+    if exported and wanted == "torch":
+        raise ConfigError("torch reads no ONNX file: take --runtime onnxruntime or openvino, or give the checkpoint.")
+    if wanted == "auto":
+        name, reason = _best_for_file() if exported else _best_for_checkpoint(gpu=gpu)
+    else:
+        name, reason = wanted, "as asked for"
+    if name != "torch" and find_spec(name) is None:
+        raise ConfigError(f"{name} is not installed: run `pip install 'atrous[{EXTRAS[name]}]'`.")
+    if name == "onnxruntime" and precision == "bfloat16":
+        raise ConfigError("onnxruntime computes in float32 here: take --precision float32, or --runtime openvino.")
+    gains = precision == "auto" and name != "onnxruntime" and (gpu or has_bfloat16())
+    return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
+
+
+def _best_for_file() -> tuple[Literal["onnxruntime", "openvino"], str]:
+    if find_spec("openvino") is not None:
+        return "openvino", "the fastest for exported files on this kind of processor"
+    return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
+
+
+def _best_for_checkpoint(*, gpu: bool) -> tuple[Literal["torch"], str]:
+    if gpu:
+        return "torch", "since there is a GPU"
+    return "torch", "norms folded, as a checkpoint needs no conversion there (after `atrous export` openvino is faster)"
+
+
+def open_session(path: Path, choice: Choice) -> Session:
+    """Make an exported file ready to compute.
+
+    Raises:
+        CheckpointError: If the runtime cannot read the file.
+    """
+    try:
+        return _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
+    except Exception as error:  # both raise their own kinds, without a common one
+        cause = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{choice.runtime} cannot read {path} ({cause}): export the model again.") from None
+
+
+def threads() -> int:
+    """How many threads a runtime may use: OMP_NUM_THREADS where it is set, as in torch, else all processors."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else processors()
+
+
+def _onnxruntime(path: Path) -> Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: np.asarray(session.run(None, {name: np.ascontiguousarray(batch)})[0])
+
+
+def _openvino(path: Path, precision: Precision) -> Session:
+    import openvino
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "INFERENCE_NUM_THREADS": threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    return lambda batch: np.array(compiled(np.ascontiguousarray(batch))[0])

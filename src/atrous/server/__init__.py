@@ -1,0 +1,1 @@
+"""A server that answers pictures with masks, for programs and, with its page, for people."""

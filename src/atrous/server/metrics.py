@@ -1,0 +1,99 @@
+"""What the server has done, in the text format of Prometheus (version 0.0.4), written by hand: it is a few lines."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import accumulate
+from pathlib import Path
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds, in seconds, of the histogram's buckets."""
+
+
+class Metrics:
+    """Counters, from when the server started; any thread may count."""
+
+    def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+        """Begin at nothing.
+
+        Args:
+            gauges: What is read when it is asked for: by name, its description and how it is read.
+        """
+        self._lock = threading.Lock()
+        self._gauges = gauges
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._buckets: Counter[int] = Counter()
+        self._pictures: Counter[str] = Counter()
+        self._pixels = 0
+        self._seconds = self._computing = 0.0
+
+    def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count an answer; the path is one of the server's own, so that nobody can invent labels."""
+        bucket = sum(seconds > bound for bound in BOUNDS)
+        with self._lock:
+            self._requests[method, path, status] += 1
+            self._buckets[bucket] += 1
+            self._seconds += seconds
+
+    def count_picture(self, model: str, pixels: int, seconds: float) -> None:
+        """Count a picture that was segmented, and how long that took."""
+        with self._lock:
+            self._pictures[model] += 1
+            self._pixels += pixels
+            self._computing += seconds
+
+    def text(self) -> str:
+        """Everything, as Prometheus reads it."""
+        with self._lock:
+            lines = [*self._request_lines(), *self._histogram_lines(), *self._picture_lines()]
+        for name, (what, read) in self._gauges.items():
+            lines += [*_head(name, "gauge", what), f"{name} {read():g}"]
+        return "\n".join(lines) + "\n"
+
+    def _request_lines(self) -> list[str]:
+        name = "atrous_requests_total"
+        counts = (
+            f'{name}{{method="{method}",path="{path}",status="{status}"}} {count}'
+            for (method, path, status), count in sorted(self._requests.items())
+        )
+        return [*_head(name, "counter", "Requests that were answered."), *counts]
+
+    def _histogram_lines(self) -> list[str]:
+        name = "atrous_request_seconds"
+        sums = list(accumulate(self._buckets[index] for index in range(len(BOUNDS) + 1)))
+        bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+        buckets = (f'{name}_bucket{{le="{bound}"}} {count}' for bound, count in zip(bounds, sums, strict=True))
+        head = _head(name, "histogram", "Seconds from the head of a request to the end of its answer.")
+        return [*head, *buckets, f"{name}_sum {self._seconds:.6f}", f"{name}_count {sums[-1]}"]
+
+    def _picture_lines(self) -> list[str]:
+        pictures = (
+            f'atrous_pictures_total{{model="{_escaped(model)}"}} {count}'
+            for model, count in sorted(self._pictures.items())
+        )
+        return [
+            *_head("atrous_pictures_total", "counter", "Pictures that were segmented."),
+            *pictures,
+            *_head("atrous_pixels_total", "counter", "Pixels of these pictures."),
+            f"atrous_pixels_total {self._pixels}",
+            *_head("atrous_computing_seconds_total", "counter", "Seconds that these pictures took."),
+            f"atrous_computing_seconds_total {self._computing:.6f}",
+        ]
+
+
+def resident_bytes() -> float:
+    """The memory that this process holds; 0 where the system does not say it in /proc."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
+
+
+def _head(name: str, kind: str, what: str) -> list[str]:
+    return [f"# HELP {name} {what}", f"# TYPE {name} {kind}"]
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
