@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from atrous.images import write_image
+from tests.inference.videos import write_video
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,11 +45,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(demo: Path, tmp_path: Path) -> Path:
-    """A folder with what the documents speak of: demo/, recipes/ and a photo."""
+    """A folder with what the documents speak of: demo/, recipes/, a photo and a video."""
     shutil.copytree(demo, tmp_path / "demo")
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     photo = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     write_image(tmp_path / "photo.jpg", photo)
+    write_video(tmp_path / "street.mp4", [photo[:, left : left + 128] for left in range(8)], sound="aac")
     return tmp_path
 
 

@@ -6,6 +6,7 @@ AtrousError                  one sentence: what, where, what was expected, what 
 ├── DatasetError             a data set cannot be used as it is
 │   └── DatasetNotFoundError no data set of that kind is there
 ├── ImageError               a picture cannot be read
+├── VideoError               a video or a camera cannot be read
 ├── MaskError                a mask cannot be read, or does not fit its picture or its classes
 ├── CheckpointError          a file is no checkpoint of atrous, or does not fit
 ├── DownloadError            a file cannot be fetched, or is another one than was published
@@ -39,6 +40,10 @@ class DatasetNotFoundError(DatasetError):
 
 class ImageError(AtrousError):
     """A picture cannot be read."""
+
+
+class VideoError(AtrousError):
+    """A video or a camera cannot be read."""
 
 
 class MaskError(AtrousError):

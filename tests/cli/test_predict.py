@@ -258,6 +258,23 @@ def test_the_dense_crf_is_the_default_or_a_files(atrous: Terminal, model: Path, 
         np.testing.assert_array_equal(read_mask(tmp_path / "out" / "photo.png"), expected)
 
 
+def test_the_area_of_each_class_is_summed_over_all_pictures(
+    atrous: Terminal, model: Path, photo: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.png"
+    Image.fromarray(NOISE[:12, :18]).save(other)
+    out = atrous("predict", model, photo, other, "-o", tmp_path / "out", "--save", "mask").out
+    values = np.concatenate([read_mask(path).ravel() for path in (tmp_path / "out").iterdir()])
+    for label, name in enumerate(["ground", "box", "stripe"]):
+        share = (values == label).mean()
+        assert (f"{share:.2%}  {name}" in out) == (share > 0)
+
+
+def test_abstain_writes_the_ignore_value(atrous: Terminal, model: Path, photo: Path, tmp_path: Path) -> None:
+    assert atrous("predict", model, photo, "-o", tmp_path / "out", "--abstain", 1).code == 0
+    assert (read_mask(tmp_path / "out" / "photo.png") == 255).all()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

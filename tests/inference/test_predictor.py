@@ -1,3 +1,4 @@
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,28 @@ def test_overlay_and_color_are_those_of_the_mask(predictor: Predictor) -> None:
     prediction = predictor(image)
     np.testing.assert_array_equal(prediction.overlay(0.3), overlay(image, prediction.mask, LABELS, 0.3))
     np.testing.assert_array_equal(prediction.color(), colorize(prediction.mask, LABELS))
+
+
+def test_where_no_class_is_probable_enough_the_mask_abstains(predictor: Predictor) -> None:
+    image = noise((24, 36), 0)
+    certain = predictor(image).probabilities.max(axis=0)
+    threshold = float(np.median(certain))
+    hesitant = Predictor(predictor.network, LABELS, name="hesitant", device=CPU, abstain=threshold)
+    expected = np.where(certain < threshold, LABELS.ignore_index, predictor(image).probabilities.argmax(axis=0))
+    np.testing.assert_array_equal(hesitant(image).mask, expected)
+    assert hesitant(image).mask.dtype == np.uint8
+    np.testing.assert_array_equal(hesitant(image).refined_by(None).mask, expected)
+
+
+def test_a_notebook_shows_picture_and_overlay_with_the_classes_that_were_seen(predictor: Predictor) -> None:
+    prediction = predictor(noise((40, 60), 0))
+    shown = Image.open(io.BytesIO(prediction._repr_png_()))
+    assert shown.format == "PNG"
+    assert shown.width >= 2 * 60
+    pixels = np.asarray(shown.convert("RGB"))
+    overlay_pixels = prediction.overlay()
+    places = np.lib.stride_tricks.sliding_window_view(pixels, (40, 60, 3))[:, :, 0]
+    assert (places == overlay_pixels).all(axis=(2, 3, 4)).any()
 
 
 def test_a_photo_that_lies_on_its_side_gives_an_upright_mask(predictor: Predictor, tmp_path: Path) -> None:

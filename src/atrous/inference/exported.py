@@ -49,6 +49,8 @@ class ExportedPredictor:
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
         self.labels, self.name, self.precision = card.labels, card.name, choice.precision
         self.output_stride = card.output_stride
+        self.abstain = 0.0
+        """Where the largest probability is lower, masks have the ignore value; labels alone are certain."""
 
     def __call__(self, image: NDArray[np.uint8] | str | Path) -> Prediction:
         """Predict one picture, whole; the answer is of its own size.
@@ -62,7 +64,7 @@ class ExportedPredictor:
         answers = [Answer(self._answer(pixels, view), view.flipped) for view in others]
         answer = self._answer(pixels, first)
         if self.card.output == "logits":
-            return Prediction(pixels, answer, self.labels, self.card.resize, self.crf, answers)
+            return Prediction(pixels, answer, self.labels, self.card.resize, self.crf, answers, self.abstain)
         return LabelledPrediction(pixels, answer.astype(self.labels.mask_dtype), self.labels)
 
     def _answer(self, image: NDArray[np.uint8], view: View) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ def open_predictor(
     crf: DenseCRFConfig | None = None,
     views: Views = PLAIN,
     output_stride: int | None = None,
+    abstain: float = 0.0,
     progress: Progress | None = None,
 ) -> "Predictor | ExportedPredictor":
     """Read a model and make it predict; `progress` says what computes it, and why.
@@ -33,6 +34,7 @@ def open_predictor(
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
         views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
         output_stride: Another one than the network was trained at; an exported file keeps its own.
+        abstain: Where the largest probability is lower, masks have the ignore value.
         progress: Shows a download and what computes.
 
     Raises:
@@ -46,10 +48,14 @@ def open_predictor(
             raise ConfigError("An exported file keeps its output stride: give --output-stride to `atrous export`.")
         choice = choose_runtime(runtime, precision, exported=True)
         progress.say(choice.words)
-        return load_exported(model, choice=choice, crf=crf, views=views)
+        exported = load_exported(model, choice=choice, crf=crf, views=views)
+        exported.abstain = abstain
+        return exported
     from atrous.inference.device import best_device
     from atrous.inference.predictor import load
 
     choice = choose_runtime(runtime, precision, exported=False, gpu=best_device().type == "cuda")
     progress.say(choice.words)
-    return load(model, crf=crf, views=views, output_stride=output_stride, choice=choice, progress=progress)
+    return load(
+        model, crf=crf, views=views, output_stride=output_stride, abstain=abstain, choice=choice, progress=progress
+    )

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from atrous.crf import DenseCRFConfig, refine
 from atrous.errors import ConfigError
@@ -14,7 +16,7 @@ from atrous.images import read_image, write_mask
 from atrous.inference.label_map import label_map
 from atrous.inference.views import Answer, mean_mask, mean_probabilities
 from atrous.labels import LabelSpace, Mask
-from atrous.visualization import colorize, overlay
+from atrous.visualization import Panel, colorize, overlay, side_by_side
 
 if TYPE_CHECKING:
     from atrous.data.polygons import LabelledPolygon
@@ -32,6 +34,7 @@ class Prediction:
         resize: "ResizeMode" = "half_pixel",
         crf: DenseCRFConfig | None = None,
         others: Sequence[Answer] = (),
+        abstain: float = 0.0,
     ) -> None:
         """Take what the network says.
 
@@ -42,15 +45,17 @@ class Prediction:
             resize: How they are enlarged.
             crf: What refines the enlarged probabilities, if anything.
             others: What it says to other views of the same picture; the enlarged probabilities of all are averaged.
+            abstain: Where the largest probability is lower, the mask has the ignore value.
         """
         self.image, self.labels, self.crf, self._logits, self._resize = image, labels, crf, logits, resize
-        self._others = tuple(others)
+        self._others, self.abstain = tuple(others), abstain
 
     @cached_property
     def mask(self) -> Mask:
         """uint8 (uint16 above 255 classes) [H, W]: the most probable class of each pixel."""
-        if self.crf:
+        if self.crf or self.abstain:
             mask: Mask = self.probabilities.argmax(axis=0).astype(self.labels.mask_dtype)
+            mask[self.probabilities.max(axis=0) < self.abstain] = self.labels.ignore_index
             return mask
         if self._others:
             return mean_mask(self._answers, self.image.shape[:2], self._resize, self.labels.mask_dtype)
@@ -64,7 +69,7 @@ class Prediction:
 
     def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
         """The same prediction, refined by another dense CRF or by none."""
-        return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others)
+        return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others, self.abstain)
 
     @property
     def _answers(self) -> tuple[Answer, ...]:
@@ -88,6 +93,16 @@ class Prediction:
     def color(self) -> NDArray[np.uint8]:
         """uint8 [H, W, 3]: the classes' colours alone."""
         return colorize(self.mask, self.labels)
+
+    def _repr_png_(self) -> bytes:
+        """As a notebook shows it: picture and overlay side by side, with the classes that were seen."""
+        seen = [int(label) for label in np.unique(self.mask) if label < self.labels.num_classes]
+        names, colors = self.labels.names, self.labels.colors
+        legend = LabelSpace(names=tuple(names[label] for label in seen), colors=tuple(colors[label] for label in seen))
+        sheet = side_by_side([[Panel("picture", self.image), Panel("prediction", self.overlay())]], legend)
+        content = BytesIO()
+        Image.fromarray(sheet).save(content, format="PNG")
+        return content.getvalue()
 
     def save(self, path: str | Path) -> None:
         """Write the mask as PNG: looks coloured, holds class indices.

@@ -1,7 +1,9 @@
 """A predictor turns any picture into a mask of the picture's own size."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ from atrous.weights.finding import find_model
 
 __all__ = ["Prediction", "Predictor", "load", "require_same_number"]
 
+if TYPE_CHECKING:
+    from atrous.inference.smoothing import SmoothingConfig
+
 WHOLE = View()
 """The picture as it is."""
 
@@ -40,6 +45,7 @@ class Predictor:
         precision: Precision = "float32",
         crf: DenseCRFConfig | None = None,
         views: Views = PLAIN,
+        abstain: float = 0.0,
         session: Session | None = None,
     ) -> None:
         """Take a network as it is; it is moved to the device and put into evaluation mode.
@@ -52,6 +58,7 @@ class Predictor:
             precision: The type of its arithmetic; the logits are float32 in any case.
             crf: A dense CRF that moves the boundaries onto the edges of each picture.
             views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
+            abstain: Where the largest probability is lower, masks have the ignore value.
             session: What computes the network's low-resolution logits in its stead, if anything.
 
         Raises:
@@ -61,6 +68,7 @@ class Predictor:
         self.device = device or best_device()
         self.network = network.to(self.device).eval()
         self.labels, self.name, self.precision, self.crf, self.views = labels, name, precision, crf, views
+        self.abstain = abstain
         self.session = session
 
     @property
@@ -82,7 +90,24 @@ class Predictor:
         first, *others = self.views
         answers = [Answer(self.logits(pixels, view).numpy(), view.flipped) for view in others]
         logits = self.logits(pixels, first).numpy()
-        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers)
+        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers, self.abstain)
+
+    def video(
+        self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
+    ) -> Iterator[Prediction]:
+        """Predict a video, one frame after the other; see `atrous.inference.video.predict_video`.
+
+        Args:
+            path: A video file.
+            smoothing: How much the frames before count; not at all by default.
+            frames_per_second: A rate to hold, by showing the network smaller pictures.
+
+        Raises:
+            VideoError: If the file is missing or is no video; behind its last frame if it is damaged or cut off.
+        """
+        from atrous.inference.video import predict_video
+
+        return predict_video(self, path, smoothing=smoothing, frames_per_second=frames_per_second)
 
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> Tensor:
@@ -106,6 +131,7 @@ def load(
     crf: DenseCRFConfig | None = None,
     views: Views = PLAIN,
     output_stride: int | None = None,
+    abstain: float = 0.0,
     choice: Choice | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
@@ -118,6 +144,7 @@ def load(
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
         views: At which sizes each picture is seen, and whether mirrored; the answers are averaged.
         output_stride: Another one than the network was trained at, at the same weights: 8 is finer and slower.
+        abstain: Where the largest probability is lower, masks have the ignore value.
         choice: What computes, and how exactly; by default torch, in `precision`, with the network as it is stored.
         progress: Shows a download.
 
@@ -144,6 +171,7 @@ def load(
         crf=crf,
         views=views,
         session=session,
+        abstain=abstain,
     )
 
 
