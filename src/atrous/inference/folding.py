@@ -23,19 +23,11 @@ def folded(network: SegmentationNetwork) -> SegmentationNetwork:
     return ready.to(memory_format=torch.channels_last)
 
 
-class _Folded(nn.Identity):
-    """Stands where a norm was."""
-
-    def is_fast_with(self, _x: Tensor) -> bool:
-        """There is nothing to normalize: see `BatchNorm.is_fast_with`."""
-        return False
-
-
 def _fold(sequence: nn.Sequential) -> None:
     for (_, first), (name, second) in pairwise(list(sequence.named_children())):
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.modules.batchnorm._BatchNorm):
             fold_into(first, second)
-            setattr(sequence, name, _Folded())
+            setattr(sequence, name, nn.Identity())
 
 
 def fold_into(convolution: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> None:
