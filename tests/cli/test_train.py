@@ -29,6 +29,7 @@ def test_training_writes_everything_that_its_help_promises(atrous: Terminal, rec
     assert written == {
         *("best.safetensors", "last.safetensors", "state", "recipe.yaml"),
         *("log.jsonl", "log.csv", "events", "report.json", "report.html"),
+        *("settings.json", "first_batch.png"),
     }
     assert f"atrous predict {tmp_path / 'run' / 'best.safetensors'}" in out
     assert "mIoU" in out

@@ -87,7 +87,8 @@ def test_an_answer_that_nobody_reads_is_given_up(client: httpx.Client) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         head = HEAD.replace(b"/segment", b"/segment?answer=probabilities")
         connection.sendall(head + f"Content-Length: {len(large)}\r\n\r\n".encode() + large)
-        eventually(lambda: 'path="/v1/segment",status="200"} 1' in client.get("metrics").text)  # and reads nothing
+        eventually(lambda: 'path="/v1/segment",status="200"} 1' in client.get("metrics").text)
+        time.sleep(4 * connections.SECONDS_WITHOUT_READING)  # and reads nothing
         answer = all_of(connection)
     assert len(answer) < 1500 * 1500 * 3 * 4
 

@@ -61,7 +61,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
 def test_a_tracker_gets_every_row_of_the_log(name: str, heard: Heard, tmp_path: Path) -> None:
     recipe = small_recipe(training={"trackers": [name]})
     folder = train(recipe, tmp_path).folder
-    assert [{"step": step, **values} for step, values in heard.rows] == read_log(folder.jsonl)
+    numbers = [row for row in read_log(folder.jsonl) if "warning" not in row]
+    assert [{"step": step, **values} for step, values in heard.rows] == numbers
     assert heard.ended == 1
     (settings,) = heard.recipes or [begun["config"] for begun in heard.begun]
     assert settings["optimizer"]["learning_rate"] == 0.05

@@ -60,7 +60,7 @@ def look_at_batches(run: Run, log: RunLog | None, batches: Sequence[Batch]) -> N
     if state.step == 0 and run.processes.main:
         sheet = draw_batch(batches[0], run.learner.network.pixels, labels)
         write_image(run.folder.first_batch, sheet)
-        if log:
+        if log and run.recipe.training.shown_pictures:
             with log.writing() as events:
                 events.add_image("train/first_batch", sheet, 0, dataformats="HWC")
     own = [count_shown([batch.mask for batch in batches], labels), [any_label(batches, labels)]]

@@ -108,4 +108,4 @@ def test_no_damage_makes_the_readers_fail_otherwise(small_onnx: bytes) -> None:
     for parse, data in ((parse_graph_def, small_graph_def()), (parse_onnx, small_onnx)):
         refusals, slowest = survived(parse, MalformedError, [data], count=1000, seed=0)
         assert refusals > 200
-        assert slowest < 1
+        assert slowest < 10  # no file makes it hang; a busy machine needs its time
