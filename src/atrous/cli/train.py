@@ -27,7 +27,8 @@ def train(
     """Train a network as a recipe says.
 
     The output folder gets the checkpoints best.safetensors and last.safetensors, logs (JSON lines, CSV, TensorBoard),
-    settings.json (what was really set), first_batch.png (what the network saw first), report.json and report.html. Ctrl-C saves and stops; --resume goes on from there.
+    settings.json (what was really set), first_batch.png (what the network saw first), report.json and report.html.
+    Ctrl-C saves and stops; --resume goes on from there.
     """
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite, not both")
