@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-cache-dir --constraint constraints.txt
 
-.PHONY: demo test lint check
+.PHONY: demo test lint check proofs
 
 demo: .venv/ready
 	$(BIN)/atrous demo
@@ -11,8 +11,11 @@ demo: .venv/ready
 test: .venv/ready-dev
 	$(BIN)/pytest
 
+proofs: .venv/ready-dev
+	$(BIN)/pytest -m long
+
 check: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not long"
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check .

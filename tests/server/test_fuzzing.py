@@ -37,7 +37,7 @@ CHECKS = [
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(
     client: httpx.Client, mode: GenerationMode
@@ -71,7 +71,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(
     assert client.get("healthz").status_code == 200
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damaged_pictures_are_answered_or_refused() -> None:
     picture = noise((24, 32), 0)
     with serving(limits=Limits(pixels=100_000)) as client:

@@ -24,7 +24,7 @@ def test_a_recipe_does_not_compile_unless_it_says_so() -> None:
     assert not TrainingConfig(steps=1, batch_size=1).compile
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_traced_network_learns_what_it_would_have_learned() -> None:
     steps = []
     for compiles in (False, True):
@@ -40,7 +40,7 @@ def test_a_traced_network_learns_what_it_would_have_learned() -> None:
     assert_same_tensors(*steps)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_machine_that_cannot_compile_is_told_so_in_one_sentence() -> None:
     def refuse(*_: Any) -> Any:
         raise RuntimeError("no compiler here")

@@ -158,7 +158,7 @@ def test_three_processes_with_uneven_shares_train_as_one(tmp_path: Path) -> None
     assert len(curves[0]) == STEPS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_as_one_in_bfloat16_up_to_its_rounding(tmp_path: Path) -> None:
     data = data_with_unequal_ignored_pixels(tmp_path / "data")
     recipe = recipe_of(data, training={"precision": "bfloat16"})

@@ -21,7 +21,7 @@ LIVELY: dict[str, Any] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "workers", "minutes"), [(0, 0, 0.0), (1, 2, 0.0), (2, 0, 0.002)])
 def test_a_training_killed_twelve_times_at_random_moments_ends_with_the_same_bits(
     seed: int, workers: int, minutes: float, tmp_path: Path
