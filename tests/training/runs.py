@@ -44,8 +44,10 @@ def small_recipe(data: dict[str, Any] | Path | None = None, **changes: Any) -> R
     return recipe
 
 
-def write_data(root: Path, *, train: int = 4, val: int = 2, size: tuple[int, int] = (32, 40)) -> Path:
-    """A data set folder with boxes and stripes on the ground; one border of each mask is ignored."""
+def write_data(
+    root: Path, *, train: int = 4, val: int = 2, size: tuple[int, int] = (32, 40), stripe: int = 3
+) -> Path:
+    """A data set folder with boxes and stripes (so many pixels wide) on the ground; one border of each is ignored."""
     random = np.random.default_rng(0)
     for split, count in (("train", train), ("val", val)):
         for kind in ("images", "masks"):
@@ -54,7 +56,7 @@ def write_data(root: Path, *, train: int = 4, val: int = 2, size: tuple[int, int
             mask = np.zeros(size, np.uint8)
             top, left = random.integers(0, size[0] - 12), random.integers(0, size[1] - 12)
             mask[top : top + 12, left : left + 12] = 1
-            mask[:, 2:5] = 2
+            mask[:, 2 : 2 + stripe] = 2
             mask[0] = 255
             image = np.array([(40, 160, 60), (200, 40, 40), (40, 60, 220)], np.uint8)[mask % 255]
             image = np.clip(image + random.normal(0, 12, image.shape), 0, 255).astype(np.uint8)
