@@ -1,6 +1,8 @@
 """Steps of a training in bfloat16 on a CPU, compared with the same in float64."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -174,3 +176,18 @@ def test_a_depthwise_convolution_predicts_with_torch() -> None:
     convolution, x = DepthwiseConv(8, 8, 3, groups=8, dilation=2, padding=2, bias=False), picture(1, 8, 6, 6)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(convolution(x), F.conv2d(x, convolution.weight, padding=2, dilation=2, groups=8))
+
+
+def test_the_compiled_loops_leave_torch_the_threads_that_it_was_given() -> None:
+    program = """
+import torch
+from atrous.networks.processor_gradients import moments
+
+torch.set_num_threads(1)
+x = torch.randn(2, 4, 8, 8).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+for _ in range(2):
+    moments(x)
+    assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

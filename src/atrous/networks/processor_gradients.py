@@ -152,7 +152,10 @@ def _kernels() -> Any:
 
     from atrous.networks import pixel_rows
 
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if torch.get_num_threads() != threads:  # numba's first call starts as many as there are cores, for torch as well
+        torch.set_num_threads(threads)
     return pixel_rows
 
 
