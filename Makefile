@@ -9,13 +9,13 @@ demo: .venv/ready
 	$(BIN)/atrous demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 proofs: .venv/ready-dev
 	$(BIN)/pytest -m long
 
 check: lint
-	$(BIN)/pytest -m "not slow and not long"
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow and not long"
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
