@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +71,8 @@ class ExportedPredictor:
         height, width = view.size(*image.shape[:2])
         seen = image.astype(np.float32) / np.float32(255)
         if (height, width) != image.shape[:2]:
+            import cv2
+
             seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
         seen = seen[:, ::-1] if view.flipped else seen
         answer: NDArray[np.float32] = self.session(np.ascontiguousarray(seen.transpose(2, 0, 1)[None]))[0]
