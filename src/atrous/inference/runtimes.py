@@ -17,6 +17,8 @@ WantedPrecision = Literal["auto", "float32", "bfloat16"]
 Precision = Literal["float32", "bfloat16"]
 EXTRAS = {"onnxruntime": "export", "openvino": "openvino"}
 """The extra of the package that brings each."""
+FEW = 8
+"""Pictures that onnxruntime has done by the time at which OpenVINO, which is faster then, has begun."""
 
 
 class Session(Protocol):
@@ -39,22 +41,35 @@ class Choice(NamedTuple):
         return f"Runtime: {self.runtime} in {self.precision}, {self.reason}."
 
 
-def choose_runtime(wanted: Runtime, precision: WantedPrecision, *, exported: bool, gpu: bool = False) -> Choice:
+def choose_runtime(
+    wanted: Runtime,
+    precision: WantedPrecision,
+    *,
+    exported: bool,
+    gpu: bool = False,
+    suffix: str = ".onnx",
+    pictures: int | None = None,
+) -> Choice:
     """Choose what computes a model.
 
     Args:
         wanted: As the user says; `auto` takes what is fastest without a conversion that takes minutes.
         precision: `auto` takes bfloat16 where the processor has instructions for it.
-        exported: Whether the model is an ONNX file, else a checkpoint.
+        exported: Whether the model is an ONNX or OpenVINO file, else a checkpoint.
         gpu: Whether there is one.
+        suffix: The end of an exported file's name.
+        pictures: How many there will be, if that is known.
 
     Raises:
         ConfigError: If it is not installed, or cannot do what is asked for.
     """
     if exported and wanted == "torch":
-        raise ConfigError("torch reads no ONNX file: take --runtime onnxruntime or openvino, or give the checkpoint.")
+        kind, others = ("OpenVINO", "openvino") if suffix == ".xml" else ("ONNX", "onnxruntime or openvino")
+        raise ConfigError(f"torch reads no {kind} file: take --runtime {others}, or give the checkpoint.")
+    if exported and suffix == ".xml" and wanted == "onnxruntime":
+        raise ConfigError("onnxruntime reads no OpenVINO file: take --runtime openvino, or export the model as .onnx.")
     if wanted == "auto":
-        name, reason = _best_for_file() if exported else _best_for_checkpoint(gpu=gpu)
+        name, reason = _best_for_file(suffix, pictures) if exported else _best_for_checkpoint(gpu=gpu)
     else:
         name, reason = wanted, "as asked for"
     if name != "torch" and find_spec(name) is None:
@@ -65,10 +80,14 @@ def choose_runtime(wanted: Runtime, precision: WantedPrecision, *, exported: boo
     return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
 
 
-def _best_for_file() -> tuple[Literal["onnxruntime", "openvino"], str]:
-    if find_spec("openvino") is not None:
-        return "openvino", "the fastest for exported files on this kind of processor"
-    return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
+def _best_for_file(suffix: str, pictures: int | None) -> tuple[Literal["onnxruntime", "openvino"], str]:
+    if suffix == ".xml":
+        return "openvino", "whose file it is"
+    if find_spec("openvino") is None:
+        return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
+    if pictures is not None and pictures <= FEW and find_spec("onnxruntime") is not None:
+        return "onnxruntime", "which is ready soonest, for few pictures"
+    return "openvino", "the fastest for exported files on this kind of processor"
 
 
 def _best_for_checkpoint(*, gpu: bool) -> tuple[Literal["torch"], str]:
