@@ -12,6 +12,7 @@ from atrous.cli.options import (
     Crf,
     CrfFile,
     Flip,
+    LabelsFile,
     Model,
     OutputStride,
     PrecisionName,
@@ -19,6 +20,7 @@ from atrous.cli.options import (
     RuntimeName,
     Scales,
     chosen_crf,
+    chosen_labels,
     chosen_runtime,
     chosen_views,
 )
@@ -67,6 +69,7 @@ def predict(
     crf_config: CrfFile = None,
     runtime: RuntimeName = "auto",
     precision: PrecisionName = "float32",
+    labels: LabelsFile = None,
     abstain: Annotated[
         float,
         typer.Option(
@@ -119,6 +122,8 @@ def predict(
         abstain=abstain,
         runtime=chosen,
         precision=exactly,
+        labels=chosen_labels(labels),
+        pictures=len(pictures),
         progress=progress,
     )
     failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0

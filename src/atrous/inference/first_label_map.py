@@ -1,4 +1,4 @@
-"""The label maps of a process's first pictures, by numpy alone: loading the compiled loops would take longer than these.
+"""The label maps of a process's first pictures, by numpy alone: to load compiled loops would take longer.
 
 What is computed is what `cells.py` computes, to the last bit of a blended value: the product of two float32 is exact in
 float64, so that its sum rounded to float32 is that of a fused multiplication and addition.

@@ -103,10 +103,24 @@ def open_session(path: Path, choice: Choice) -> Session:
         CheckpointError: If the runtime cannot read the file.
     """
     try:
-        return _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
+        session = _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
     except Exception as error:  # both raise their own kinds, without a common one
-        cause = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{choice.runtime} cannot read {path} ({cause}): export the model again.") from None
+        raise CheckpointError(f"{choice.runtime} cannot read {path} ({_cause(error)}): export it again.") from None
+
+    def answer(batch: NDArray[np.float32]) -> NDArray[Any]:
+        try:
+            return session(batch)
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} does not take float32 pictures {list(batch.shape)} [B, 3, H, W] ({_cause(error)}): give a "
+                f"file that takes RGB in 0..1 of any size."
+            ) from None
+
+    return answer
+
+
+def _cause(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
 
 
 def threads() -> int:

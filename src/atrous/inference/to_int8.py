@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from atrous.errors import ConfigError
 from atrous.inference.exported import planes_of
 
-QUANTIZED = ["Conv", "Add", "Mul", "Concat", "Resize", "GlobalAveragePool", "ReduceMean", "MaxPool", "AveragePool"]
-"""Operators that compute in integers; what lies between them follows."""
-
 
 def write_int8(source: Path, path: Path, images: Iterable[NDArray[np.uint8]], num_classes: int) -> None:
     """Quantize a float32 ONNX file for processors: activations as uint8, weights as int8 per output channel.
@@ -46,7 +43,6 @@ def write_int8(source: Path, path: Path, images: Iterable[NDArray[np.uint8]], nu
             str(path),
             _Pictures(images),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=QUANTIZED,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
