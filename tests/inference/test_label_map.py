@@ -1,6 +1,7 @@
 import sys
 import tracemalloc
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -176,11 +177,10 @@ def test_without_numba_what_is_no_number_spreads_as_with_it(value: float, monkey
 def test_numba_is_loaded_once_numpy_has_had_as_much_work_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["atrous.inference.label_map"]
     monkeypatch.delitem(sys.modules, "numba")
-    calls: list[int] = []
     monkeypatch.setattr(module, "WORTH_COMPILED_LOOPS", 100_000)
     monkeypatch.setattr(module._Blended, "by_numpy", 0)
-    compiled = module._compiled
-    monkeypatch.setattr(module, "_compiled", lambda *a: calls.append(1) or compiled(*a))
+    calls = Mock(wraps=module._compiled)
+    monkeypatch.setattr(module, "_compiled", calls)
     for expected in (0, 1, 2):
         label_map(random(21, (20, 20), 0), (60, 60), np.uint8)
-        assert len(calls) == expected
+        assert calls.call_count == expected

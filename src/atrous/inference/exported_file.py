@@ -82,7 +82,7 @@ def _of_onnx(path: Path) -> bytes | None:
 def _of_openvino(path: Path) -> str | None:
     from defusedxml.ElementTree import parse
 
-    entry = parse(path).getroot().find(f"rt_info/{METADATA_KEY}")
+    entry = parse(path).find(f"rt_info/{METADATA_KEY}")
     return None if entry is None else entry.get("value")
 
 

@@ -38,7 +38,7 @@ class FirstLabelMap:
         """Take float32 [h, w, K] and fill the cells between four equal labels."""
         self.logits, self.rows, self.columns = logits, rows, columns
         labels = logits.argmax(axis=2)
-        mixed = ~np.isfinite(logits).all(axis=2)
+        mixed: NDArray[np.bool_] = ~np.asarray(np.isfinite(logits).all(axis=2))
         around = np.pad(np.where(mixed, -1, labels), ((0, 1), (0, 1)), mode="edge")
         first = around[:-1, :-1]
         for other in (around[1:, :-1], around[:-1, 1:], around[1:, 1:]):
