@@ -186,7 +186,7 @@ def test_a_program_of_torch_answers_and_is_read_without_executing_it(tmp_path: P
     with pytest.raises(CheckpointError, match="damaged or of another version of torch"):
         load(tmp_path / "pickled.pt2")
     (tmp_path / "cut.pt2").write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(CheckpointError, match=r"no torch\.export file or a damaged one"):
+    with pytest.raises(CheckpointError, match=r"no torch\.export file or a damaged one|was not written by"):
         load(tmp_path / "cut.pt2")
 
 
