@@ -1,9 +1,9 @@
 """Time from the start of a process to its first mask on disk, for one photo and an exported file.
 
 Usage: python benchmarks/first_mask.py PHOTO MODEL [MODEL ...] [--rounds R]
-MODEL is what `atrous predict` takes: .onnx (computed by onnxruntime and by OpenVINO), .xml, .pt2 or a checkpoint. All take
-turns, after one round that warms the disk's memory. Printed are medians: of the clock until the mask is written, and of
-the processor's time of the whole process, which is what counts where others use the machine, too.
+MODEL is what `atrous predict` takes: .onnx (computed by onnxruntime and by OpenVINO), .xml, .pt2 or a checkpoint. All
+take turns, after one round that warms the disk's memory. Printed are medians: of the clock until the mask is written,
+and of the processor's time of the whole process, which is what counts where others use the machine, too.
 """
 
 import argparse

@@ -155,7 +155,7 @@ def test_int8_tells_what_it_loses_and_is_kept_only_within_the_limit(tmp_path: Pa
     verified = export_verified(tmp_path / "a.onnx", ours, Export("logits", data, data, largest_loss=100))
     card = read_card(tmp_path / "a.onnx")
     assert card is not None
-    assert card.precision == "int8"
+    assert card.precision == open_predictor(tmp_path / "a.onnx").precision == "int8"
     assert verified.comparison is not None
     assert card.comparison == verified.comparison.model_dump(mode="json")
     graph = onnx.load(tmp_path / "a.onnx").graph

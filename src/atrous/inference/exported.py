@@ -1,7 +1,7 @@
 """Prediction from an exported file, ONNX or OpenVINO's: the same answers as from its checkpoint, without torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,10 @@ class ExportedPredictor:
                 f"{card.name} was exported with labels alone: export it with --output logits for a CRF or more views."
             )
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
-        self.labels, self.name, self.precision = card.labels, card.name, choice.precision
+        self.labels, self.name = card.labels, card.name
+        self.precision: Literal["float32", "bfloat16", "int8"] = (
+            "int8" if card.precision == "int8" else choice.precision
+        )
         self.output_stride = card.output_stride
         self.abstain = 0.0
         """Where the largest probability is lower, masks have the ignore value; labels alone are certain."""

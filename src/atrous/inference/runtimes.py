@@ -69,7 +69,7 @@ def choose_runtime(
     if exported and suffix == ".xml" and wanted == "onnxruntime":
         raise ConfigError("onnxruntime reads no OpenVINO file: take --runtime openvino, or export the model as .onnx.")
     if wanted == "auto":
-        name, reason = _best_for_file(suffix, pictures) if exported else _best_for_checkpoint(gpu=gpu)
+        name, reason = _best_for_file(suffix, precision, pictures) if exported else _best_for_checkpoint(gpu=gpu)
     else:
         name, reason = wanted, "as asked for"
     if name != "torch" and find_spec(name) is None:
@@ -80,12 +80,15 @@ def choose_runtime(
     return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
 
 
-def _best_for_file(suffix: str, pictures: int | None) -> tuple[Literal["onnxruntime", "openvino"], str]:
+def _best_for_file(
+    suffix: str, precision: WantedPrecision, pictures: int | None
+) -> tuple[Literal["onnxruntime", "openvino"], str]:
     if suffix == ".xml":
         return "openvino", "whose file it is"
     if find_spec("openvino") is None:
         return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
-    if pictures is not None and pictures <= FEW and find_spec("onnxruntime") is not None:
+    few = pictures is not None and pictures <= FEW and precision == "float32"  # which is all that onnxruntime does
+    if few and find_spec("onnxruntime") is not None:
         return "onnxruntime", "which is ready soonest, for few pictures"
     return "openvino", "the fastest for exported files on this kind of processor"
 
