@@ -54,8 +54,8 @@ def open_predictor(
         if output_stride is not None:
             raise ConfigError("An exported file keeps its output stride: give --output-stride to `atrous export`.")
         choice = choose_runtime(runtime, precision, exported=True, suffix=suffix, pictures=pictures)
-        progress.say(choice.words)
         exported = load_exported(model, choice=choice, labels=labels, crf=crf, views=views)
+        progress.say(choice.words_in(exported.precision))
         exported.abstain = abstain
         return exported
     if labels is not None:

@@ -38,7 +38,11 @@ class Choice(NamedTuple):
     @property
     def words(self) -> str:
         """One line for those who wait."""
-        return f"Runtime: {self.runtime} in {self.precision}, {self.reason}."
+        return self.words_in(self.precision)
+
+    def words_in(self, precision: str) -> str:
+        """The same for a file that brings its own precision."""
+        return f"Runtime: {self.runtime} in {precision}, {self.reason}."
 
 
 def choose_runtime(
