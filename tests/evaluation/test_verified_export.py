@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from atrous.data.samples import Sample
-from atrous.errors import CheckpointError, ConfigError, DatasetError, ExportError
+from atrous.errors import CheckpointError, ConfigError, DatasetError, ExportError, MaskError
 from atrous.evaluation.export_scores import compare_scores, require_scores
 from atrous.evaluation.verified_export import Export, export_verified
 from atrous.inference.exported_file import read_card
@@ -79,6 +79,13 @@ def test_scores_need_the_same_classes() -> None:
     foreign = InMemory(labelled(ours).samples, LabelSpace.from_names(["ground", "cat", "cow"]))
     with pytest.raises(DatasetError, match="class 2 is 'dog'"):
         compare_scores(predictor(ours), predictor(ours), foreign)
+
+
+def test_a_label_of_no_class_is_named() -> None:
+    ours = checkpoint()
+    stray = InMemory([Sample(PICTURE, np.full(PICTURE.shape[:2], 7, np.uint8), "a")])
+    with pytest.raises(MaskError, match=r"labels of no class \(a\.png.* 7"):
+        compare_scores(predictor(ours), predictor(ours), stray)
 
 
 def test_what_cannot_be_exported_is_said_before_anything_is_done(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What an export costs in scores: the network and its file on the same pictures."""
 
 from atrous.config import Config
-from atrous.data.samples import SegmentationDataset
-from atrous.errors import DatasetError, ExportError
+from atrous.data.samples import SegmentationDataset, describe_strays, stray_labels
+from atrous.errors import DatasetError, ExportError, MaskError
 from atrous.evaluation.confusion import ConfusionMatrix
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.evaluation.metrics import scores
@@ -51,14 +51,16 @@ def compare_scores(
 
     Raises:
         DatasetError: If the classes are not those of the network, or every pixel is ignored.
-        ImageError, MaskError: If a file is unreadable.
+        ImageError, MaskError: If a file is unreadable, or a mask holds labels of no class.
     """
     require_same_labels(network.labels, dataset)
     matrices = [ConfusionMatrix(dataset.labels), ConfusionMatrix(dataset.labels)]
     for index in track(range(len(dataset)), progress or Silent(), "Comparing scores", len(dataset)):
         sample = dataset[index]
         for matrix, predictor in zip(matrices, (network, file), strict=True):
-            matrix.add(sample.mask, predictor(sample.image).mask)
+            if matrix.add(sample.mask, predictor(sample.image).mask):
+                strays = describe_strays(dataset.source_of(index), stray_labels(sample.mask, dataset.labels))
+                raise MaskError(f"A mask holds labels of no class ({strays}): correct it, then export again.")
     if not matrices[0].matrix.any():
         raise DatasetError(f"Every pixel of {dataset.title} {dataset.split} is ignored: there is nothing to score.")
     theirs, own = (scores(matrix.matrix, dataset.labels) for matrix in matrices)
