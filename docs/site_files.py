@@ -1,7 +1,7 @@
 """What mkdocs does not do by itself: README.md and its neighbours, recipes and notebooks are part of the site.
 
 Links in the documents lead where the files lie in the repository, so that they work there; here they are turned to
-where the same files lie in the site.
+where the same files lie in the site. The mark `no-run` of code blocks is for the tests; mkdocs would see no block.
 """
 
 import os
@@ -17,6 +17,8 @@ PAGES = {"README.md": "index.md"} | {name: name for name in ("ARCHITECTURE.md", 
 """Of the repository's root, and what they are called in the site."""
 FILES = ("recipes/*.yaml", "examples/*.ipynb", "benchmarks/*.py", "Dockerfile", "LICENSE")
 LINK = re.compile(r"(?P<before>\]\()(?P<path>[^)#:\s]+)(?=[)#])")
+
+MARK = re.compile(r"^(```\w+) no-run$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -39,4 +41,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         inside = PAGES.get(target, target.removeprefix("docs/"))
         return link["before"] + os.path.relpath(inside, here.parent)
 
-    return LINK.sub(turned, markdown)
+    return LINK.sub(turned, MARK.sub(r"\1", markdown))
