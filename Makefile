@@ -19,7 +19,7 @@ check: lint
 
 docs: .venv/ready-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "Look at site/index.html"
+	@echo "Look at site/index.html, or, to search in it: $(BIN)/python -m http.server --directory site"
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Every command that a document or a notebook names exists, with its options; recipes know the keys that are changed."""
+"""Every command that a document names exists, with its options; recipes know the keys that are changed."""
 
 import re
 import shlex
@@ -108,7 +108,9 @@ NOT_NETWORKS = {"coco-panoptic", "coco-stuff", "coco-stuff-10k", "voc-trainaug"}
 
 def test_a_command_that_does_not_exist_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```sh no-run\nX=1 atrous trian a && torchrun -m atrous train --fast b\n```\nor `atrous data look`\n")
+    page.write_text(
+        "```sh no-run\nX=1 atrous trian a && torchrun -m atrous train --fast b\n```\nor `atrous data look`\n"
+    )
     assert [words for words, _ in commands_of(page)] == [["trian", "a"], ["train", "--fast", "b"], ["data", "look"]]
     with pytest.raises(AssertionError, match="there is no"):
         resolved(["trian", "a"])

@@ -4,7 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,6 +36,22 @@ class Resources(HTMLParser):
             self.fetched.append(given["src"])
         if tag == "a" and "href" in given:
             self.followed.append(given["href"])
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server of these files."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +105,14 @@ def test_the_programming_interface_is_described(site: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: install it, or say where it is in CHROMIUM")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_it_without_the_network_and_finds_words(site: Path, scheme: str) -> None:
-    with sync_playwright() as playwright:
+    with served(site) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 844})  # type: ignore[arg-type]
         page.set_default_timeout(120_000)
         asked, faults = list[str](), list[str]()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto((site / "index.html").as_uri())
+        page.goto(address)
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         page.locator("label[for=__search]").first.click()
         page.locator("input[name=query]").press_sequentially("permutohedral")
@@ -99,4 +120,4 @@ def test_a_browser_shows_it_without_the_network_and_finds_words(site: Path, sche
         browser.close()
     assert not wider
     assert faults == []
-    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
