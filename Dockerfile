@@ -1,9 +1,9 @@
 # `atrous serve` in a container:
 #   docker build --tag atrous .
-#   docker run --publish 8000:8000 atrous
+#   docker run --publish 127.0.0.1:8000:8000 atrous
 # For NVIDIA's graphics cards, with the torch of PyPI, which brings CUDA along:
 #   docker build --tag atrous:cuda --build-arg TORCH_FROM= .
-#   docker run --gpus all --publish 8000:8000 atrous:cuda
+#   docker run --gpus all --publish 127.0.0.1:8000:8000 atrous:cuda
 FROM python:3.12-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
