@@ -60,7 +60,7 @@ def test_the_libraries_are_those_of_the_package_at_the_tested_versions() -> None
 
 def test_torch_for_processors_is_the_default_and_an_argument_chooses_another() -> None:
     assert arguments_of("ARG") == ['TORCH_FROM="--index-url https://download.pytorch.org/whl/cpu"']
-    assert any('$TORCH_FROM torch' in line for line in arguments_of("RUN"))
+    assert any("$TORCH_FROM torch" in line for line in arguments_of("RUN"))
 
 
 @pytest.mark.slow
