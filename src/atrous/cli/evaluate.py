@@ -51,9 +51,9 @@ def evaluate(
     from atrous.data import open_split, parse_dataset
     from atrous.evaluation.evaluate import report_of, tally
     from atrous.evaluation.examples import predict_examples
+    from atrous.evaluation.opening import open_for_scoring
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
-    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
     from atrous.training.distributed import joined
 
@@ -63,7 +63,7 @@ def evaluate(
         refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
         chosen, exactly = chosen_runtime(runtime, precision)
         predictor = processes.main_first(
-            lambda: open_predictor(
+            lambda: open_for_scoring(
                 model,
                 crf=refining,
                 views=looking,
