@@ -96,7 +96,7 @@ def test_the_picture_that_changed_most_comes_first(worse: EvaluationReport) -> N
         ({"dataset": "large"}, "their data sets differ: tiny in A and large in B"),
         (
             {"flip": True},
-            "their flips differ: none in A and yes in B; evaluate both in one way, or say with --differing",
+            "their flips differ: no in A and yes in B; evaluate both in one way, or say with --differing",
         ),
         ({"scales": (0.5, 1.0)}, "their scales differ: 1 in A and 0.5, 1 in B"),
     ],

@@ -44,6 +44,7 @@ def compare(
     if quiet:
         print(comparison.verdict)
     else:
+        print(f"A: {one.model} ({a})\nB: {other.model} ({b})\n")
         print_comparison(comparison)
 
 
@@ -53,7 +54,6 @@ def print_comparison(comparison: "Comparison") -> None:
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    console.print(f"A: {comparison.a}\nB: {comparison.b}\n")
     table = Table(title=f"Scores on {comparison.pictures} pictures, in percent", title_justify="left")
     for name in ("", "A", "B", "B - A", "95 % of the draws"):
         table.add_column(name, justify="right" if name else "left")

@@ -39,7 +39,24 @@ class Draws:
 
     def add_all(self, other: "Draws") -> None:
         """Count all pictures that another process counted."""
-        self.sums += other.sums
+        rows = other._counted
+        self.sums[rows] += other.sums[rows]
+
+    @property
+    def _counted(self) -> NDArray[np.intp]:
+        """Which cells have been counted: those of classes that occur."""
+        return np.flatnonzero(self.sums.any(axis=1))
+
+    def __getstate__(self) -> tuple[int, NDArray[np.intp], NDArray[np.int64]]:
+        """What travels to another process: no cells that were never counted."""
+        rows = self._counted
+        return len(self.sums), rows, self.sums[rows]
+
+    def __setstate__(self, state: tuple[int, NDArray[np.intp], NDArray[np.int64]]) -> None:
+        """Take what has travelled."""
+        cells, rows, sums = state
+        self.__init__(cells)  # type: ignore[misc]
+        self.sums[rows] = sums
 
 
 def times_drawn(picture: int) -> NDArray[np.int64]:

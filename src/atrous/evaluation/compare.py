@@ -194,8 +194,10 @@ _FACTS = {**_DATA, **_CHOICES}
 
 
 def _short(fact: object) -> str:
-    if fact is None or isinstance(fact, bool):
-        return "yes" if fact else "none"
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if fact is None:
+        return "none"
     text = ", ".join(f"{each:g}" for each in fact) if isinstance(fact, tuple) else str(fact)
     return text if len(text) < 60 else f"{text[:57]}..."
 
