@@ -99,17 +99,17 @@ def compare(a: EvaluationReport, b: EvaluationReport, differing: Sequence[Choice
         ConfigError: If the protocols, the classes or the pictures differ, or a report knows no single pictures.
     """
     _require_one_protocol(a, b, differing)
-    counts_a, counts_b = _pictures(a), _pictures(b)
-    sums = counts_a.sum(axis=0), counts_b.sum(axis=0), _draws(counts_a), _draws(counts_b)
+    counted_a, counted_b = _count(a), _count(b)
+    sums = counted_a.total, counted_b.total, counted_a.draws, counted_b.draws
     single, together = [iou(counts) for counts in sums], [means(counts) for counts in sums]
-    several = len(counts_a) > 1
+    several = len(a.pictures) > 1
     return Comparison(
         a=a.model,
         b=b.model,
-        pictures=len(counts_a),
+        pictures=len(a.pictures),
         headlines=[_difference(words, [each[key] for each in together], several) for key, words in HEADLINES.items()],
         classes=[_difference(name, [each[k] for each in single], several) for k, name in enumerate(a.labels.names)],
-        changes=_changes(list(a.pictures), counts_a, counts_b),
+        changes=_changes(list(a.pictures), counted_a.scores, counted_b.scores),
     )
 
 
@@ -121,32 +121,44 @@ def _difference(name: str, scores: Sequence[Floats], several: bool) -> Differenc
     return Difference(name, a, b, b - a, interval(scores[3] - scores[2]) if several else None)
 
 
-def _pictures(report: EvaluationReport) -> Counts:
-    """int64 [pictures, 3, K], in the order of the pictures' names in the report."""
-    counts = np.zeros((len(report.pictures), 3, report.labels.num_classes), np.int64)
+class _Counted(NamedTuple):
+    """All pictures of a report, in memory that grows with their number alone, and not with the classes."""
+
+    total: Counts
+    """int64 [3, K]."""
+    draws: Counts
+    """int64 [3, K, DRAWS]."""
+    scores: list[float]
+    """The mean IoU of each picture; NaN where all of it is ignored."""
+
+
+def _count(report: EvaluationReport) -> _Counted:
+    shape = 3, report.labels.num_classes
+    total, draws, scores = np.zeros(shape, np.int64), Draws(shape[0] * shape[1]), []
     for place, (name, line) in enumerate(report.pictures.items()):
-        try:
-            for label, *pixels in read_picture_line(line):
-                counts[place, :, label] = pixels
-        except (ValueError, TypeError, IndexError):
-            raise ConfigError(
-                f"The report of {report.model} is damaged: {line!r} does not say which pixels of {name} were found; "
-                f"evaluate the network again."
-            ) from None
+        counts = _counts(report, name, line)
+        total += counts
+        draws.add(place, counts.ravel())
+        scores.append(float(mean(iou(counts))))
+    return _Counted(total, draws.sums.reshape(*shape, -1), scores)
+
+
+def _counts(report: EvaluationReport, name: str, line: str) -> Counts:
+    """int64 [3, K] of one picture."""
+    counts = np.zeros((3, report.labels.num_classes), np.int64)
+    try:
+        for label, *pixels in read_picture_line(line):
+            counts[:, label] = pixels
+    except (ValueError, TypeError, IndexError, OverflowError):
+        raise ConfigError(
+            f"The report of {report.model} is damaged: {line!r} does not say which pixels of {name} were found; "
+            f"evaluate the network again."
+        ) from None
     return counts
 
 
-def _draws(counts: Counts) -> Counts:
-    """int64 [3, K, DRAWS]."""
-    draws = Draws(counts[0].size)
-    for place, picture in enumerate(counts):
-        draws.add(place, picture.ravel())
-    return draws.sums.reshape(*counts[0].shape, -1)
-
-
-def _changes(names: Sequence[str], counts_a: Counts, counts_b: Counts) -> list[PictureChange]:
-    scores_a, scores_b = (mean(iou(counts.transpose(1, 2, 0))) for counts in (counts_a, counts_b))
-    changes = [PictureChange(*each) for each in zip(names, scores_a.tolist(), scores_b.tolist(), strict=True)]
+def _changes(names: Sequence[str], scores_a: Sequence[float], scores_b: Sequence[float]) -> list[PictureChange]:
+    changes = [PictureChange(*each) for each in zip(names, scores_a, scores_b, strict=True)]
     known = [change for change in changes if not np.isnan(change.b - change.a)]
     return sorted(known, key=lambda change: -abs(change.b - change.a))
 
