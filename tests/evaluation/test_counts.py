@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from atrous.crf import DenseCRFConfig
 from atrous.evaluation.areas import SIZE_LIMITS, SIZE_NAMES, size_of_area
 from atrous.evaluation.boundaries import band_width, boundary_band, boundary_distance
 from atrous.evaluation.counts import (
@@ -23,6 +24,7 @@ from atrous.evaluation.counts import (
 from atrous.evaluation.measures import by_size, calibration, trimap
 from atrous.evaluation.metrics import iou, scores_of
 from atrous.inference.prediction import LabelledPrediction, Prediction
+from atrous.inference.views import Answer
 from atrous.labels import LabelSpace, Mask
 from tests.tiny_data import LABELS, noise
 
@@ -202,6 +204,17 @@ def test_the_calibration_error_is_that_of_the_probabilities() -> None:
             assert (each.confidence, each.accuracy) == pytest.approx((confidence[inside].mean(), right[inside].mean()))
             error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     assert found.error == pytest.approx(error, abs=1e-5)
+
+
+@pytest.mark.parametrize("crf", [None, DenseCRFConfig(iterations=2)], ids=["plain", "refined"])
+def test_the_confidence_of_several_views_is_that_of_their_average(crf: DenseCRFConfig | None) -> None:
+    plain, other = answer((21, 26), (6, 7), 1), np.random.default_rng(2).standard_normal((3, 9, 10)).astype(np.float32)
+    views = [Answer(other, flipped=True), Answer(other)]
+    prediction = Prediction(plain.image, np.asarray(other[:, :6, :7]), LABELS, crf=crf, others=views)
+    expected = prediction.probabilities.max(axis=0)[::4, ::4]
+    found = prediction.confidence(4)
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_labels_without_probabilities_have_no_calibration() -> None:
