@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,7 +189,8 @@ def test_every_score_lies_in_its_interval() -> None:
     assert set(scores.intervals) == {
         *("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_dice", "mean_boundary_iou")
     }
-    pairs = [(getattr(scores, name), each) for name, each in scores.intervals.items()]
+    pairs: list[tuple[Any, tuple[float, float] | None]] = []
+    pairs += [(getattr(scores, name), each) for name, each in scores.intervals.items()]
     pairs += [(getattr(entry, name), each) for entry in scores.classes for name, each in entry.intervals.items()]
     pairs += [(point.mean_iou, point.interval) for point in report.trimap]
     assert report.calibration is not None
