@@ -12,6 +12,7 @@ from atrous.cli.options import (
     Crf,
     CrfFile,
     Flip,
+    LabelsFile,
     Model,
     OutputStride,
     PrecisionName,
@@ -19,6 +20,7 @@ from atrous.cli.options import (
     RuntimeName,
     Scales,
     chosen_crf,
+    chosen_labels,
     chosen_runtime,
     chosen_views,
 )
@@ -67,6 +69,7 @@ def predict(
     crf_config: CrfFile = None,
     runtime: RuntimeName = "auto",
     precision: PrecisionName = "float32",
+    labels: LabelsFile = None,
     abstain: Annotated[
         float,
         typer.Option(
@@ -119,6 +122,8 @@ def predict(
         abstain=abstain,
         runtime=chosen,
         precision=exactly,
+        labels=chosen_labels(labels),
+        pictures=len(pictures),
         progress=progress,
     )
     failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0
@@ -210,6 +215,8 @@ def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
 
 def _save_together(done: list[tuple[Path, Path]], output: Path, wanted: list[str], labels: "LabelSpace") -> None:
     """Write what all pictures share, from the masks of those that could be read."""
+    if not any(word in TOGETHER for word in wanted):
+        return
     from atrous.data.labelled import LabelledImage
     from atrous.data.to_coco import write_coco
     from atrous.data.to_cvat import write_cvat
@@ -223,8 +230,6 @@ def _save_together(done: list[tuple[Path, Path]], output: Path, wanted: list[str
 
 
 def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> None:
-    from atrous.data.labelled import LabelledImage
-    from atrous.data.to_labelme import write_labelme
     from atrous.images import write_image
 
     for word, path in files.items():
@@ -234,6 +239,9 @@ def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> No
             case "overlay":
                 write_image(path, prediction.overlay())
             case "labelme":
+                from atrous.data.labelled import LabelledImage
+                from atrous.data.to_labelme import write_labelme
+
                 seen_from_there = os.path.relpath(picture.resolve(), path.resolve().parent)
                 write_labelme(path, LabelledImage(seen_from_there, prediction.mask), prediction.labels)
             case _:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from atrous.crf import DenseCRFConfig, refine
+from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.images import read_image, write_mask
 from atrous.inference.label_map import label_map
@@ -65,7 +65,11 @@ class Prediction:
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: the K values of a pixel sum to 1."""
         probabilities = mean_probabilities(self._answers, self.image.shape[:2], self._resize)
-        return refine(probabilities, self.image, self.crf) if self.crf else probabilities
+        if not self.crf:
+            return probabilities
+        from atrous.crf import refine
+
+        return refine(probabilities, self.image, self.crf)
 
     def confidence(self, step: int = 1) -> NDArray[np.float32] | None:
         """The largest probability of each pixel in every so many rows and columns; None where labels alone are known.

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
@@ -124,9 +123,11 @@ class _Average:
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 [stop - start, W, K]: the mean probabilities of some rows."""
+        from atrous.inference.averaging import add_probabilities  # with numba
+
         total = np.zeros((stop - start, self.width, self.layers[0][0].shape[2]), np.float32)
         for layer in self.layers:
-            _add_probabilities(*layer, start, total)
+            add_probabilities(*layer, start, total)
         total /= np.float32(len(self.layers))
         return total
 
@@ -153,28 +154,3 @@ def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[
             position = pixels * (count / length)
     first = np.minimum(position.astype(np.int64), count - 1)
     return first, np.minimum(first + 1, count - 1), np.minimum(position - first, 1).astype(np.float32)
-
-
-@njit(cache=True, nogil=True)
-def _add_probabilities(logits, top, bottom, down, left, right, across, start, total):  # type: ignore[no-untyped-def]  # numba
-    one = np.float32(1)
-    values = np.empty(logits.shape[2], np.float32)
-    for row in range(total.shape[0]):
-        y = start + row
-        v = down[y]
-        for x in range(total.shape[1]):
-            u = across[x]
-            upper_near, upper_far = logits[top[y], left[x]], logits[top[y], right[x]]
-            lower_near, lower_far = logits[bottom[y], left[x]], logits[bottom[y], right[x]]
-            largest = np.float32(-np.inf)
-            for k in range(values.size):
-                above = (one - u) * upper_near[k] + u * upper_far[k]
-                below = (one - u) * lower_near[k] + u * lower_far[k]
-                values[k] = (one - v) * above + v * below
-                largest = max(largest, values[k])
-            whole = np.float32(0)
-            for k in range(values.size):
-                values[k] = np.exp(values[k] - largest)
-                whole += values[k]
-            for k in range(values.size):
-                total[row, x, k] += values[k] / whole
