@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Choices, Dataset, Quiet
+from atrous.cli.options import Choices, Dataset, Flip, Quiet, Scales, chosen_views
 from atrous.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from atrous.data.samples import SegmentationDataset
     from atrous.evaluation.suspects import Judge, Suspect
+    from atrous.inference.views import Views
     from atrous.labels import LabelSpace
     from atrous.progress import Progress
 
@@ -49,6 +50,8 @@ def suspects(
         str,
         typer.Option("--export", metavar="FORMAT", help="Write their pictures for correction: cvat, labelme, coco."),
     ] = "",
+    scales: Scales = "1",
+    flip: Flip = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for all that is written.")] = Path(
         "suspects"
     ),
@@ -74,7 +77,7 @@ def suspects(
     data = open_split(parse_dataset(dataset, choices or []), split or ("train" if folds else "val"))
     if kind:
         _require_empty(output / kind)
-    judges = _judges(model, data, folds, group, output, progress)
+    judges = _judges(model, data, folds, group, chosen_views(scales, flip=flip), output, progress)
     found = find_suspects(judges, data, progress)
     name = judges[0].predictor.name if not folds else f"{folds} networks, each without the pictures that it judged"
     write_suspects_csv(output / "suspects.csv", found, data.labels)
@@ -99,11 +102,15 @@ def _require_empty(folder: Path) -> None:
 
 
 def _judges(
-    model: str, data: "SegmentationDataset", folds: int, group: str, output: Path, progress: "Progress"
+    model: str,
+    data: "SegmentationDataset",
+    folds: int,
+    group: str,
+    views: "Views",
+    output: Path,
+    progress: "Progress",
 ) -> "list[Judge]":
     """One network for all pictures, or one per fold."""
-    from atrous.evaluation.suspects import Judge
-
     is_recipe = model.lower().endswith((".yaml", ".yml"))
     if is_recipe != (folds > 0):
         raise ConfigError(
@@ -112,15 +119,17 @@ def _judges(
             else f"--folds trains networks, and {model} is no recipe: give a .yaml such as those in recipes/."
         )
     if not folds:
+        from atrous.evaluation.suspects import Judge
         from atrous.inference.opening import open_predictor
 
-        return [Judge(open_predictor(model, progress=progress), range(len(data)))]
+        return [Judge(open_predictor(model, views=views, progress=progress), range(len(data)))]
     from atrous.data.splits import groups_by_pattern
     from atrous.training.cross_fitting import cross_fit
     from atrous.training.recipe import read_recipe
 
     group_of = groups_by_pattern(group) if group else None
-    return cross_fit(read_recipe(Path(model)), data, folds, output / "folds", group_of=group_of, progress=progress)
+    recipe, place = read_recipe(Path(model)), output / "folds"
+    return cross_fit(recipe, data, folds, place, group_of=group_of, views=views, progress=progress)
 
 
 def print_suspects(found: "Sequence[Suspect]", labels: "LabelSpace") -> None:

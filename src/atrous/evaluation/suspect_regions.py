@@ -65,6 +65,27 @@ def suspicious_regions(probabilities: NDArray[np.float32], mask: Mask) -> Iterat
                     yield region
 
 
+def area_of(region: Region, mask: Mask, predicted: Mask) -> NDArray[np.bool_]:
+    """The pixels of a region, bool [H, W].
+
+    Args:
+        region: What was found there.
+        mask: The label, [H, W].
+        predicted: The most probable classes, [H, W].
+
+    Raises:
+        ValueError: If there is no such region.
+    """
+    left, top, right, bottom = region.box
+    place = slice(top, bottom), slice(left, right)
+    for area in _areas((mask[place] == region.given) & (predicted[place] == region.predicted)):
+        if area.inside.shape == (bottom - top, right - left) and area.inside.sum() == region.pixels:
+            pixels = np.zeros(mask.shape, np.bool_)
+            pixels[place] = area.inside
+            return pixels
+    raise ValueError(f"no {region.pixels} pixels of {region.given} were predicted as {region.predicted} there")
+
+
 class _Seen(NamedTuple):
     """Two probabilities of each pixel, float32 [H, W]."""
 

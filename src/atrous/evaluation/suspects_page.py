@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from atrous.data.pages.environment import write_page
 from atrous.data.pages.pictures import picture_uri
 from atrous.data.samples import SegmentationDataset
+from atrous.evaluation.suspect_regions import area_of
 from atrous.evaluation.suspects import Judge, Suspect, judged_by, pictures_of
 from atrous.labels import LabelSpace, Mask
 from atrous.progress import Progress, Silent, track
@@ -95,7 +96,7 @@ def write_suspects_page(
 
 def _card(place: int, suspect: Suspect, labels: LabelSpace, image: Colors, mask: Mask, predicted: Mask) -> Card:
     region = suspect.region
-    area = _largest((mask == region.given) & (predicted == region.predicted), region.box)
+    area = area_of(region, mask, predicted)
     window = _window(region.box, mask.shape)
     views = {
         "Picture": image,
@@ -111,17 +112,6 @@ def _card(place: int, suspect: Suspect, labels: LabelSpace, image: Colors, mask:
         _css(labels, region.predicted),
         [Figure(caption, picture_uri(_outlined(view[window], area[window]))) for caption, view in views.items()],
     )
-
-
-def _largest(inside: NDArray[np.bool_], box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
-    """The largest connected area in a box; bool [H, W]."""
-    left, top, right, bottom = box
-    _, numbers, sizes, _ = cv2.connectedComponentsWithStats(
-        inside[top:bottom, left:right].astype(np.uint8), connectivity=4
-    )
-    area = np.zeros_like(inside)
-    area[top:bottom, left:right] = numbers == 1 + np.argmax(sizes[1:, cv2.CC_STAT_AREA])
-    return area
 
 
 def _window(box: tuple[int, int, int, int], size: tuple[int, ...]) -> tuple[slice, slice]:

@@ -11,6 +11,7 @@ from atrous.data.splits import Division, divide, write_division
 from atrous.errors import ConfigError, TrainingError
 from atrous.evaluation.suspects import Judge
 from atrous.inference.predictor import load
+from atrous.inference.views import PLAIN, Views
 from atrous.progress import Progress, Silent
 from atrous.training.recipe import Recipe
 from atrous.training.run_folder import RunFolder
@@ -24,6 +25,7 @@ def cross_fit(
     output: Path,
     *,
     group_of: Callable[[str], str] | None = None,
+    views: Views = PLAIN,
     progress: Progress | None = None,
 ) -> list[Judge]:
     """Train one network per fold, each on the pictures of all other folds.
@@ -38,6 +40,7 @@ def cross_fit(
         output: A folder for `fold_1`, `fold_2` ... with the data, as links, and the run of each. Interrupted, the same
             call goes on there.
         group_of: The group of a picture's name; groups are never torn, such as the frames of one video.
+        views: At which sizes the judges see each picture, and whether mirrored.
         progress: Where to show how far it is.
 
     Returns:
@@ -54,12 +57,19 @@ def cross_fit(
         )
     fractions = {f"fold {number}": 1 / folds for number in range(1, folds + 1)}
     division = divide([dataset], fractions, group_of=group_of, seed=recipe.training.seed, progress=progress)
-    return [_judge(recipe, dataset, division, fold, output, progress or Silent()) for fold in range(folds)]
+    return [
+        Judge(
+            load(_trained(recipe, dataset, division, fold, output, progress or Silent()).last, views=views),
+            [division.members[place][1] for place in np.flatnonzero(division.split_of == fold)],
+        )
+        for fold in range(folds)
+    ]
 
 
-def _judge(
+def _trained(
     recipe: Recipe, dataset: SegmentationDataset, division: Division, fold: int, output: Path, progress: Progress
-) -> Judge:
+) -> RunFolder:
+    """The finished run of a fold."""
     folder = output / f"fold_{fold + 1}"
     held_out = division.split_of == fold
     if not (folder / "data" / "dataset.yaml").exists():
@@ -72,7 +82,7 @@ def _judge(
         raise TrainingError(
             f"The training of fold {fold + 1} was interrupted; run the same command again, and it goes on from there."
         )
-    return Judge(load(run.last), [division.members[place][1] for place in np.flatnonzero(held_out)])
+    return run
 
 
 def _on_fold(recipe: Recipe, data: Path) -> Recipe:
