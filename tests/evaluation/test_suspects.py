@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import softmax
 
 from atrous.data import open_split, parse_dataset
 from atrous.data.shapes import GeneratedShapes, ShapesConfig
@@ -168,8 +169,7 @@ def imperfect(truth: Mask, num_classes: int, random: np.random.Generator) -> NDA
     """What a network might say: blurred boundaries, and smooth patches of wrong answers all over."""
     logits = np.stack([ndimage.gaussian_filter(6.0 * (truth == label), 1.5) for label in range(num_classes)])
     logits += np.stack([ndimage.gaussian_filter(random.normal(0, 17, truth.shape), 3) for _ in range(num_classes)])
-    exponents = np.exp(logits - logits.max(axis=0))
-    return (exponents / exponents.sum(axis=0)).astype(np.float32)
+    return np.asarray(softmax(logits, axis=0), np.float32)
 
 
 @real
