@@ -99,12 +99,28 @@ def mean_mask(
     return mask
 
 
-class _Average:
-    """All answers, laid under the pixels of the picture."""
+def mean_confidence(
+    answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", step: int
+) -> NDArray[np.float32]:
+    """The largest of the `mean_probabilities` of each pixel in every so many rows and columns, in little memory.
 
-    def __init__(self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> None:
-        self.width = size[1]
-        self.layers = [_layer(answer, size, resize) for answer in answers]
+    Returns:
+        float32 [ceil(H / step), ceil(W / step)].
+    """
+    average = _Average(answers, size, resize, step)
+    confidence = np.empty((len(range(0, size[0], step)), average.width), np.float32)
+    for start in range(0, len(confidence), BAND):
+        confidence[start : start + BAND] = average.rows(start, min(start + BAND, len(confidence))).max(axis=2)
+    return confidence
+
+
+class _Average:
+    """All answers, laid under the pixels of the picture: of all rows and columns, or of every so many."""
+
+    def __init__(self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", step: int = 1) -> None:
+        self.width = len(range(0, size[1], step))
+        layers = [_layer(answer, size, resize) for answer in answers]
+        self.layers = [(pixels, *(np.ascontiguousarray(each[::step]) for each in places)) for pixels, *places in layers]
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 [stop - start, W, K]: the mean probabilities of some rows."""
