@@ -242,6 +242,28 @@ def test_predictions_come_back_from_annotation_tools_as_they_were_sent(
     assert (out / one["imagePath"]).resolve() == (pictures / "a.png").resolve()
 
 
+def test_annotators_meet_the_most_uncertain_picture_first(atrous: Terminal, model: Path, tmp_path: Path) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for name, seed in (("a", 1), ("b", 2), ("c", 3), ("d", 4)):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), np.uint8)
+        Image.fromarray(np.kron(noise, np.ones((8, 8, 1), np.uint8))).save(pictures / f"{name}.png")
+    assert atrous("predict", model, pictures, "-o", out, "--save", "cvat,coco").code == 0
+    predictor = load(model)
+    expected = {}
+    for path in pictures.iterdir():
+        ordered = np.sort(predictor(path).probabilities, axis=0)
+        expected[path.name] = 1 - float((ordered[-1] - ordered[-2]).mean())
+    order = sorted(expected, key=lambda name: -expected[name])
+    header, *lines = (out / "uncertainty.csv").read_text().splitlines()
+    assert header == "picture,uncertainty"
+    assert [line.split(",")[0] for line in lines] == order
+    assert [float(line.split(",")[1]) for line in lines] == pytest.approx([expected[name] for name in order], abs=1e-4)
+    xml = (out / "annotations.xml").read_text()
+    assert [xml.index(f'name="{name}"') for name in order] == sorted(xml.index(f'name="{name}"') for name in order)
+    assert [image["file_name"] for image in json.loads((out / "annotations.json").read_text())["images"]] == order
+
+
 def test_a_prediction_has_polygons_that_cover_it(model: Path, photo: Path) -> None:
     prediction = load(model)(photo)
     polygons = prediction.polygons(tolerance=0)

@@ -24,6 +24,7 @@ from atrous.cli.options import (
     chosen_runtime,
     chosen_views,
 )
+from atrous.cli.predict_annotations import TOGETHER, Done, save_for_annotators, uncertainty_for
 from atrous.cli.predict_video import VideoChoices, possible_files, predict_camera, predict_videos, sort_inputs
 from atrous.errors import ConfigError, ImageError, OutputError
 
@@ -32,13 +33,10 @@ if TYPE_CHECKING:
     from atrous.inference.exported import ExportedPredictor
     from atrous.inference.predictor import Prediction, Predictor
     from atrous.inference.recording import Shown
-    from atrous.labels import LabelSpace
     from atrous.progress import Progress
 
 SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png", "labelme": ".json"}
 """What can be written for each picture, and how the names of its files end."""
-TOGETHER = {"cvat": "annotations.xml", "coco": "annotations.json"}
-"""What can be written for all pictures together, from their masks."""
 OF_VIDEOS: "tuple[Shown, ...]" = ("mask", "overlay", "color")
 """What can be written for videos."""
 DEFAULT = "mask,overlay"
@@ -93,8 +91,9 @@ def predict(
 
     NAME.png is the mask: a palette PNG that looks coloured and holds class indices. NAME_overlay.jpg is the picture
     with the classes' colours over it, NAME_color.png the colours alone. As polygons, for annotation tools: labelme
-    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all. A picture that
-    cannot be read is reported and does not stop the others; the exit code is then 1.
+    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all, the most
+    uncertain pictures first; uncertainty.csv lists them in this order. A picture that cannot be read is reported and
+    does not stop the others; the exit code is then 1.
 
     Of a video, NAME_overlay.mp4 and NAME_color.mp4 have its frames at their times, with its sound; NAME_mask.mkv holds
     class indices and loses nothing. A whole number is a camera: 0 is the first one, and Ctrl-C ends it.
@@ -150,7 +149,7 @@ def _predict_pictures(
     from atrous.progress import track
 
     areas: Counter[str] = Counter()
-    done: list[tuple[Path, Path]] = []
+    done: list[Done] = []
     for path, stem in track(pictures, progress, "Segmenting", len(pictures)):
         try:
             prediction = predictor(path)
@@ -158,9 +157,9 @@ def _predict_pictures(
             print(f"Error: {error}", file=sys.stderr)
         else:
             _save(prediction, path, _files(output, stem, wanted))
-            done.append((path, output / f"{stem}.png"))
+            done.append(Done(path, output / f"{stem}.png", uncertainty_for(wanted, prediction)))
             areas.update(_areas(prediction))
-    _save_together(done, output, wanted, predictor.labels)
+    save_for_annotators(done, output, wanted, predictor.labels)
     count = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
     progress.say(f"{len(done)} of {count} segmented" + (f"; results in {output}" if done else ""))
     for name, pixels in areas.most_common():
@@ -211,22 +210,6 @@ def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
     for path in outputs:
         if path.resolve() in precious:
             raise OutputError(f"The result {path} would replace what is to be segmented: choose another --output.")
-
-
-def _save_together(done: list[tuple[Path, Path]], output: Path, wanted: list[str], labels: "LabelSpace") -> None:
-    """Write what all pictures share, from the masks of those that could be read."""
-    if not any(word in TOGETHER for word in wanted):
-        return
-    from atrous.data.labelled import LabelledImage
-    from atrous.data.to_coco import write_coco
-    from atrous.data.to_cvat import write_cvat
-    from atrous.images import read_mask
-
-    for word, name in TOGETHER.items():
-        if word in wanted:
-            images = (LabelledImage(picture.name, read_mask(mask)) for picture, mask in done)
-            write = write_cvat if word == "cvat" else write_coco
-            write(output / name, output.resolve().name, images, labels)
 
 
 def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> None:
