@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BAND = 64
 """Rows of a mask that are averaged together: so the probabilities of the whole picture are never held."""
 
+ALL = slice(None)
+"""Every row, or every column."""
+
 
 class View(NamedTuple):
     """One way to look at a picture."""
@@ -71,18 +74,28 @@ class Answer(NamedTuple):
     flipped: bool = False
 
 
-def mean_probabilities(answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> NDArray[np.float32]:
+def mean_probabilities(
+    answers: Sequence[Answer],
+    size: tuple[int, int],
+    resize: "ResizeMode",
+    rows: slice = ALL,
+    columns: slice = ALL,
+) -> NDArray[np.float32]:
     """Enlarge each answer's logits to the picture, and average the probabilities that follow from them.
 
     Args:
         answers: Of the same picture.
         size: (height, width) of the picture.
         resize: How logits are enlarged.
+        rows: Which rows of the picture are wanted; the others cost nothing.
+        columns: Likewise.
 
     Returns:
-        float32 [K, H, W]; the K values of a pixel sum to 1.
+        float32 [K, H, W] of these rows and columns; the K values of a pixel sum to 1.
     """
-    return np.ascontiguousarray(_Average(answers, size, resize).rows(0, size[0]).transpose(2, 0, 1))
+    average = _Average(answers, size, resize, columns)
+    start, stop, _ = rows.indices(size[0])
+    return np.ascontiguousarray(average.rows(start, stop).transpose(2, 0, 1))
 
 
 def mean_mask(
@@ -102,9 +115,11 @@ def mean_mask(
 class _Average:
     """All answers, laid under the pixels of the picture."""
 
-    def __init__(self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> None:
-        self.width = size[1]
-        self.layers = [_layer(answer, size, resize) for answer in answers]
+    def __init__(
+        self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", columns: slice = ALL
+    ) -> None:
+        self.width = len(range(size[1])[columns])
+        self.layers = [_layer(answer, size, resize, columns) for answer in answers]
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 [stop - start, W, K]: the mean probabilities of some rows."""
@@ -115,14 +130,16 @@ class _Average:
         return total
 
 
-def _layer(answer: Answer, size: tuple[int, int], resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
-    """The logits as [h, w, K], and for each row and column of pixels its neighbours and the second's weight."""
+def _layer(
+    answer: Answer, size: tuple[int, int], resize: "ResizeMode", wanted: slice
+) -> tuple[NDArray[np.float32], ...]:
+    """The logits as [h, w, K], and for each row and wanted column of pixels its neighbours and the second's weight."""
     pixels = np.ascontiguousarray(answer.logits.transpose(1, 2, 0), np.float32)
     rows = _neighbours(size[0], pixels.shape[0], resize)
     columns = _neighbours(size[1], pixels.shape[1], resize)
     if answer.flipped:  # the picture's first column is the last that the network saw
-        columns = tuple(np.ascontiguousarray(each[::-1]) for each in columns)
-    return pixels, *rows, *columns
+        columns = tuple(each[::-1] for each in columns)
+    return pixels, *rows, *(np.ascontiguousarray(each[wanted]) for each in columns)
 
 
 def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
