@@ -16,6 +16,7 @@ from atrous.labels import LabelSpace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from affine import Affine
     from rasterio.io import DatasetReader
 
     Ring = NDArray[np.float64]
@@ -61,9 +62,11 @@ def _polygons(file: "DatasetReader", labels: LabelSpace, tolerance: float) -> "I
     import rasterio
     from rasterio.features import shapes
 
+    to_pixels = ~file.transform
     for shape, value in shapes(rasterio.band(file, 1), connectivity=SAME_SIDE):
         if int(value) < labels.num_classes:
-            outline, *holes = [simplified(np.array(ring[:-1], np.float64), tolerance) for ring in shape["coordinates"]]
+            corners = [np.rint(_moved(np.array(ring[:-1], np.float64), to_pixels)) for ring in shape["coordinates"]]
+            outline, *holes = [simplified(ring, tolerance) for ring in corners]
             yield LabelledPolygon(int(value), outline, tuple(holes))
 
 
@@ -71,14 +74,18 @@ def _as_it_is(ring: "Ring") -> "Ring":
     return ring
 
 
+def _moved(ring: "Ring", affine: "Affine") -> "Ring":
+    a, b, c, d, e, f, *_ = affine
+    x, y = ring.T
+    return np.stack((a * x + b * y + c, d * x + e * y + f), axis=1)
+
+
 def _degrees(file: "DatasetReader") -> "Places":
     """From pixels to longitude and latitude."""
     from rasterio.warp import transform
 
     def places(ring: "Ring") -> "Ring":
-        a, b, c, d, e, f, *_ = file.transform
-        across, down = a * ring[:, 0] + b * ring[:, 1] + c, d * ring[:, 0] + e * ring[:, 1] + f
-        east, north = transform(file.crs, "EPSG:4326", across, down)
+        east, north = transform(file.crs, "EPSG:4326", *_moved(ring, file.transform).T)
         return np.round(np.stack((east, north), axis=1), DIGITS)
 
     return places

@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".jp2"})
-DRIVERS = ["GTiff", "JP2OpenJPEG", "PNG", "JPEG"]
-"""What GDAL may take a file for: formats that name no other file and no address."""
+DRIVERS = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\0\0\0\x0cjP": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+}
+"""How files begin, and what GDAL may take them for: formats that name no other file and no address."""
 
 LARGEST_PICTURE = 64_000_000
 """Pixels above which a picture is read and segmented in parts."""
@@ -134,12 +143,11 @@ def opened_raster(path: Path) -> "Iterator[DatasetReader]":
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-    if not path.exists():
-        raise ImageError(f"There is no picture {path}: give the path of one.")
+    driver = _driver(path)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, driver=DRIVERS) as file:
+            with rasterio.open(path, driver=driver) as file:
                 yield file
     except (RasterioError, rasterio._err.CPLE_BaseError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -156,6 +164,18 @@ def require_rasterio(path: Path) -> None:
         raise ConfigError(
             f"{path} is a raster, which takes rasterio to read in parts: run `pip install 'atrous[geo]'`."
         )
+
+
+def _driver(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(16)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror}): give the path of a picture.") from None
+    for signature, driver in DRIVERS.items():
+        if beginning.startswith(signature):
+            return driver
+    raise ImageError(f"{path} is no TIFF, JPEG 2000, PNG or JPEG: convert it to one of them.")
 
 
 def is_raster(path: Path) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from atrous.inference.ahead import ahead
+from atrous.inference.ahead import ahead, mapped
 from atrous.labels import LabelSpace, Mask
 
 if TYPE_CHECKING:
@@ -142,13 +142,18 @@ class _Stitcher:
         kept = slice(row.enter.start, row.leave.start)
         size = kept.stop - kept.start, self.columns[-1].stop
         mask: Mask = np.full(size, self.labels.ignore_index, self.labels.mask_dtype)
-        below, beside = self._nothing(row.leave.stop - row.leave.start), None
-        with closing(ahead(self._predictions(row, strip), 1)) as predictions:
-            for column, prediction in predictions:
-                self._fade(prediction, row.enter, row, column, self.above)
-                self._fade(prediction, row.leave, row, column, below)
-                inner = mask[row.enter.stop - kept.start :]
-                beside = self._fill(prediction, row, column, beside, inner)
+        below = self._nothing(row.leave.stop - row.leave.start)
+        beside = None
+
+        def join(answered: tuple[Interval, "Prediction"]) -> None:
+            nonlocal beside
+            column, prediction = answered
+            self._fade(prediction, row.enter, row, column, self.above)
+            self._fade(prediction, row.leave, row, column, below)
+            beside = self._fill(prediction, row, column, beside, mask[row.enter.stop - kept.start :])
+
+        for _ in mapped(join, self._predictions(row, strip), threads=1, count=1):
+            pass  # it fills while the network is at the next window
         entered = row.enter.stop - row.enter.start
         mask[:entered] = self._decided(self.above)
         self.above = below
