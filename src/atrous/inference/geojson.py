@@ -35,7 +35,7 @@ def write_geojson(path: Path, polygons: "Iterable[LabelledPolygon]", labels: Lab
     Raises:
         OutputError: If the place cannot be written.
     """
-    _write(path, (_feature(polygon, labels, _as_it_is) for polygon in polygons))
+    _write(path, (_feature(polygon, labels, _as_it_is, polygon.area) for polygon in polygons))
 
 
 def write_raster_geojson(path: Path, mask: Path, labels: LabelSpace, tolerance: float = DEFAULT_TOLERANCE) -> None:
@@ -55,10 +55,12 @@ def write_raster_geojson(path: Path, mask: Path, labels: LabelSpace, tolerance: 
     """
     with opened_raster(mask) as file:
         places = _degrees(file) if file.crs is not None else _as_it_is
-        _write(path, (_feature(polygon, labels, places) for polygon in _polygons(file, labels, tolerance)))
+        areas = _polygons(file, labels, tolerance)
+        _write(path, (_feature(polygon, labels, places, pixels) for polygon, pixels in areas))
 
 
-def _polygons(file: "DatasetReader", labels: LabelSpace, tolerance: float) -> "Iterator[LabelledPolygon]":
+def _polygons(file: "DatasetReader", labels: LabelSpace, tolerance: float) -> "Iterator[tuple[LabelledPolygon, float]]":
+    """Each area, and how many pixels it had before its outline was simplified."""
     import rasterio
     from rasterio.features import shapes
 
@@ -67,7 +69,8 @@ def _polygons(file: "DatasetReader", labels: LabelSpace, tolerance: float) -> "I
         if int(value) < labels.num_classes:
             corners = [np.rint(_moved(np.array(ring[:-1], np.float64), to_pixels)) for ring in shape["coordinates"]]
             outline, *holes = [simplified(ring, tolerance) for ring in corners]
-            yield LabelledPolygon(int(value), outline, tuple(holes))
+            pixels = 2 * abs(ring_area(corners[0])) - sum(abs(ring_area(ring)) for ring in corners)
+            yield LabelledPolygon(int(value), outline, tuple(holes)), pixels
 
 
 def _as_it_is(ring: "Ring") -> "Ring":
@@ -91,8 +94,7 @@ def _degrees(file: "DatasetReader") -> "Places":
     return places
 
 
-def _feature(polygon: LabelledPolygon, labels: LabelSpace, places: "Places") -> dict[str, Any]:
-    area = abs(ring_area(polygon.outline)) - sum(abs(ring_area(hole)) for hole in polygon.holes)
+def _feature(polygon: LabelledPolygon, labels: LabelSpace, places: "Places", pixels: float) -> dict[str, Any]:
     rings = [_turned(places(polygon.outline), +1), *(_turned(places(hole), -1) for hole in polygon.holes)]
     return {
         "type": "Feature",
@@ -100,7 +102,7 @@ def _feature(polygon: LabelledPolygon, labels: LabelSpace, places: "Places") -> 
             "class": labels.names[polygon.label],
             "index": polygon.label,
             "color": "#{:02x}{:02x}{:02x}".format(*labels.colors[polygon.label]),
-            "pixels": round(area, 1),
+            "pixels": round(pixels, 1),
         },
         "geometry": {"type": "Polygon", "coordinates": rings},
     }

@@ -135,27 +135,28 @@ class _Stitcher:
     def __init__(self, predictor: "AnyPredictor", width: int, layout: WindowLayout) -> None:
         self.predictor, self.columns = predictor, intervals(width, layout)
         self.labels: LabelSpace = predictor.labels
-        self.above = self._nothing(0)
+        self.above: NDArray[np.float32] | None = None
 
     def add(self, row: Interval, strip: Strip) -> Mask:
         """The rows of the mask from where a row of windows takes over to where the next one begins to."""
         kept = slice(row.enter.start, row.leave.start)
         size = kept.stop - kept.start, self.columns[-1].stop
         mask: Mask = np.full(size, self.labels.ignore_index, self.labels.mask_dtype)
+        entered = row.enter.stop - row.enter.start
+        above = self._nothing(entered) if self.above is None else self.above  # None: it begins in the middle, or on top
         below = self._nothing(row.leave.stop - row.leave.start)
         beside = None
 
         def join(answered: tuple[Interval, "Prediction"]) -> None:
             nonlocal beside
             column, prediction = answered
-            self._fade(prediction, row.enter, row, column, self.above)
+            self._fade(prediction, row.enter, row, column, above)
             self._fade(prediction, row.leave, row, column, below)
             beside = self._fill(prediction, row, column, beside, mask[row.enter.stop - kept.start :])
 
         for _ in mapped(join, self._predictions(row, strip), threads=1, count=1):
             pass  # it fills while the network is at the next window
-        entered = row.enter.stop - row.enter.start
-        mask[:entered] = self._decided(self.above)
+        mask[:entered] = self._decided(above)
         self.above = below
         mask[~strip.valid[row.within(kept)]] = self.labels.ignore_index
         return mask
