@@ -34,7 +34,11 @@ def write_model(path: Path) -> None:
     torch.manual_seed(0)
     config = LiteDeepLabConfig(backbone=MobileNetV3Config(size="small"))
     network = build_network(config, 21)
-    save_checkpoint(path, network, CheckpointInfo(name="chance", network=config, labels=LabelSpace.from_names(list("abcdefghijklmnopqrstu"))))
+    save_checkpoint(
+        path,
+        network,
+        CheckpointInfo(name="chance", network=config, labels=LabelSpace.from_names(list("abcdefghijklmnopqrstu"))),
+    )
 
 
 def write_raster(path: Path, side: int) -> None:
@@ -63,12 +67,25 @@ def main() -> None:
         model = options.model or str(folder / "model.safetensors")
         if options.model is None:
             write_model(folder / "model.safetensors")
-        command = [sys.executable, "-m", "atrous", "predict", model, str(folder / "raster.tif"), "--save", "mask,overlay"]
+        command = [
+            sys.executable,
+            "-m",
+            "atrous",
+            "predict",
+            model,
+            str(folder / "raster.tif"),
+            "--save",
+            "mask,overlay",
+        ]
         started = time.monotonic()
-        subprocess.run([*command, "--memory", str(options.memory), "-o", str(folder / "out")], check=True, env=os.environ)
+        subprocess.run(
+            [*command, "--memory", str(options.memory), "-o", str(folder / "out")], check=True, env=os.environ
+        )
         seconds = time.monotonic() - started
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
-        print(f"{options.side}x{options.side}: {seconds:.0f} s, {options.side**2 / seconds / 1e6:.2f} Mpx/s, peak {peak:.2f} GB")
+        print(
+            f"{options.side}x{options.side}: {seconds:.0f} s, {options.side**2 / seconds / 1e6:.2f} Mpx/s, peak {peak:.2f} GB"
+        )
 
 
 if __name__ == "__main__":

@@ -190,7 +190,9 @@ def test_rows_of_another_model_or_picture_are_not_gone_on_with(predictor: Predic
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_finished_rows_are_read_as_they_were_written_however_they_are_cut(dtype: type[np.uint8], tmp_path: Path) -> None:
+def test_finished_rows_are_read_as_they_were_written_however_they_are_cut(
+    dtype: type[np.uint8], tmp_path: Path
+) -> None:
     mask = np.random.default_rng(0).integers(0, 255, (103, 7)).astype(dtype)
     rows = FinishedRows(tmp_path / "a.rows", 7, dtype)
     rows.begin({})

@@ -60,7 +60,9 @@ def test_a_network_that_sees_single_pixels_gives_the_same_mask_in_windows(local:
         np.testing.assert_array_equal(segment_in_windows(predictor, image, LAYOUT), predictor(image).mask)
 
 
-def test_where_the_margin_is_as_wide_as_the_network_sees_the_mask_is_that_of_the_whole_picture(local: Predictor) -> None:
+def test_where_the_margin_is_as_wide_as_the_network_sees_the_mask_is_that_of_the_whole_picture(
+    local: Predictor,
+) -> None:
     reach = max(reach_of(local.network).field) // 2 + 1
     layout = WindowLayout(side=1024, margin=reach)
     assert layout.step >= 64

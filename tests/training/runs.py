@@ -44,9 +44,7 @@ def small_recipe(data: dict[str, Any] | Path | None = None, **changes: Any) -> R
     return recipe
 
 
-def write_data(
-    root: Path, *, train: int = 4, val: int = 2, size: tuple[int, int] = (32, 40), stripe: int = 3
-) -> Path:
+def write_data(root: Path, *, train: int = 4, val: int = 2, size: tuple[int, int] = (32, 40), stripe: int = 3) -> Path:
     """A data set folder with boxes and stripes (so many pixels wide) on the ground; one border of each is ignored."""
     random = np.random.default_rng(0)
     for split, count in (("train", train), ("val", val)):
