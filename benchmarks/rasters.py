@@ -1,13 +1,12 @@
 """Segment a large raster and report the largest memory that the process ever had.
 
 Usage: python benchmarks/rasters.py [MODEL] [--side 20000] [--memory 1.5] [--folder DIR]
-MODEL is a checkpoint or a name of `atrous models`; by default a small LR-ASPP with weights of chance, as the memory does
-not depend on what is seen, and a larger network only takes longer. The raster is made of blurred noise: three bands of 8
-bits in a tiled GeoTIFF. Printed are the time and the peak that the system has seen, pages of libraries included.
+MODEL is a checkpoint or a name of `atrous models`; by default a small LR-ASPP with weights of chance, as windows are
+made to fit the memory whatever the network. The raster is made of blurred noise: three bands of 8 bits in a tiled
+GeoTIFF. Printed are the time and the peak that the system has seen, pages of libraries included.
 """
 
 import argparse
-import os
 import resource
 import subprocess
 import sys
@@ -67,25 +66,14 @@ def main() -> None:
         model = options.model or str(folder / "model.safetensors")
         if options.model is None:
             write_model(folder / "model.safetensors")
-        command = [
-            sys.executable,
-            "-m",
-            "atrous",
-            "predict",
-            model,
-            str(folder / "raster.tif"),
-            "--save",
-            "mask,overlay",
-        ]
+        arguments = ["predict", model, str(folder / "raster.tif"), "--save", "mask,overlay"]
+        arguments += ["--memory", str(options.memory), "-o", str(folder / "out")]
         started = time.monotonic()
-        subprocess.run(
-            [*command, "--memory", str(options.memory), "-o", str(folder / "out")], check=True, env=os.environ
-        )
+        subprocess.run([sys.executable, "-m", "atrous", *arguments], check=True)
         seconds = time.monotonic() - started
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
-        print(
-            f"{options.side}x{options.side}: {seconds:.0f} s, {options.side**2 / seconds / 1e6:.2f} Mpx/s, peak {peak:.2f} GB"
-        )
+        speed = options.side**2 / seconds / 1e6
+        print(f"{options.side}x{options.side}: {seconds:.0f} s, {speed:.2f} Mpx/s, peak {peak:.2f} GB")
 
 
 if __name__ == "__main__":

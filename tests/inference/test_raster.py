@@ -16,6 +16,7 @@ from atrous.inference.geojson import write_geojson
 from atrous.inference.predictor import Predictor
 from atrous.inference.raster import Raster, RasterChoices, is_raster
 from atrous.inference.segment_raster import RasterResult, RasterRun, raster_files, segment_raster
+from atrous.inference.sliding_window import Strip
 from atrous.labels import LabelSpace
 from tests.inference.rasters import ALPS, write_raster
 from tests.tiny_data import LABELS, network_that_knows_colours, noise, one_sentence, painted, random_mask
@@ -171,7 +172,12 @@ def test_a_run_that_was_killed_goes_on_where_it_was_and_ends_with_the_same_mask(
     assert files_below(tmp_path / "out").keys() == {"a.rows"}
     monkeypatch.setattr(FinishedRows, "append", append)
     first_rows = []
-    monkeypatch.setattr(Raster, "read", lambda self, *rows: first_rows.append(rows[0]) or read(self, *rows))
+
+    def watched(self: Raster, start: int, stop: int) -> Strip:
+        first_rows.append(start)
+        return read(self, start, stop)
+
+    monkeypatch.setattr(Raster, "read", watched)
     segment_raster(predictor, raster, files, RasterRun(memory=4, resume=True))
     assert first_rows[0] > 50
     np.testing.assert_array_equal(read_all(files["mask"])[0], predictor(image).mask)
@@ -286,7 +292,7 @@ def test_values_that_are_no_numbers_are_not_part_of_the_picture(tmp_path: Path) 
 
 
 def test_without_rasterio_the_sentence_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atrous.inference.raster.find_spec", lambda name: None)
+    monkeypatch.setattr("atrous.inference.raster.find_spec", lambda _: None)
     with pytest.raises(ConfigError) as caught:
         Raster(tmp_path / "a.tif")
     assert "pip install 'atrous[geo]'" in one_sentence(caught.value)

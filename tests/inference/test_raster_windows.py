@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,8 @@ from numpy.typing import NDArray
 from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.inference.predictor import Predictor
-from atrous.inference.sliding_window import Strip, WindowLayout, intervals, segment_in_windows, segment_rows
+from atrous.inference.sliding_window import Interval, Strip, WindowLayout, intervals, segment_in_windows, segment_rows
+from atrous.inference.views import View
 from atrous.inference.window_memory import fitting_layout
 from atrous.networks import DeepLabV1Config, MobileNetV2Config, build_network
 from atrous.networks.describe import reach_of
@@ -43,7 +46,7 @@ def test_each_pixel_belongs_to_one_window_or_fades_between_two(length: int, layo
         owners[window.alone] += 1
         owners[window.enter] += 1
         owners[window.leave] += 1
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in pairwise(windows):
         assert before.leave == after.enter
         assert owners[before.leave].tolist() == [2] * layout.fade
         assert after.enter.start - after.start >= layout.margin
@@ -53,7 +56,7 @@ def test_each_pixel_belongs_to_one_window_or_fades_between_two(length: int, layo
     assert (owners == 1).all()
 
 
-def test_a_network_that_sees_single_pixels_gives_the_same_mask_in_windows(local: Predictor) -> None:
+def test_a_network_that_sees_single_pixels_gives_the_same_mask_in_windows() -> None:
     predictor = Predictor(network_that_knows_colours(LABELS), LABELS, name="colours", device=CPU)
     for size in ((300, 500), (500, 100), (10, 700), (64, 64)):
         image = noise(size, 0)
@@ -106,10 +109,7 @@ def test_rows_and_columns_fade_in_the_same_way(local: Predictor) -> None:
     np.testing.assert_array_equal(segment_in_windows(local, image, LAYOUT)[certain], total.argmax(axis=0)[certain])
 
 
-def weight(window: "object", length: int) -> NDArray[np.float64]:
-    from atrous.inference.sliding_window import Interval
-
-    assert isinstance(window, Interval)
+def weight(window: Interval, length: int) -> NDArray[np.float64]:
     weights = np.zeros(length)
     weights[window.alone] = 1
     for part, sign in ((window.enter, 1), (window.leave, -1)):
@@ -138,7 +138,12 @@ def test_where_nothing_was_recorded_the_network_is_not_asked(monkeypatch: pytest
     expected = np.where(valid, predictor(image).mask, LABELS.ignore_index)
     asked = []
     logits = predictor.logits
-    monkeypatch.setattr(predictor, "logits", lambda *given: asked.append(given) or logits(*given))
+
+    def watched(image: NDArray[np.uint8], view: View) -> torch.Tensor:
+        asked.append(image.shape)
+        return logits(image, view)
+
+    monkeypatch.setattr(predictor, "logits", watched)
     read = lambda start, stop: Strip(image[start:stop], valid[start:stop])  # noqa: E731
     mask = np.concatenate(list(segment_rows(predictor, read, (400, 400), LAYOUT)))
     np.testing.assert_array_equal(mask, expected)
