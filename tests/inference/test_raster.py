@@ -13,6 +13,7 @@ from atrous.errors import AtrousError, ConfigError, ImageError
 from atrous.images import write_image
 from atrous.inference.finished_rows import FinishedRows
 from atrous.inference.geojson import write_geojson
+from atrous.inference.prediction import Prediction
 from atrous.inference.predictor import Predictor
 from atrous.inference.raster import Raster, RasterChoices, is_raster
 from atrous.inference.segment_raster import RasterResult, RasterRun, raster_files, segment_raster
@@ -182,6 +183,29 @@ def test_a_run_that_was_killed_goes_on_where_it_was_and_ends_with_the_same_mask(
     assert first_rows[0] > 50
     np.testing.assert_array_equal(read_all(files["mask"])[0], predictor(image).mask)
     assert files_below(tmp_path / "out").keys() == {"a.tif"}
+
+
+def test_where_the_memory_ends_the_rest_is_done_in_smaller_windows(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atrous.inference.window_memory.LARGEST", 512)
+
+    class Small(Predictor):
+        asked = 0
+
+        def __call__(self, image: Any) -> Prediction:
+            self.asked += 1
+            if self.asked > 3 and image.shape[0] > 256:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().__call__(image)
+
+    image = noise((900, 300), 4)
+    raster = Raster(write_raster(tmp_path / "a.tif", image))
+    files = raster_files(tmp_path, "b", ["mask"])
+    small = Small(predictor.network, LABELS, name="small", device=CPU)
+    segment_raster(small, raster, files, SMALL)
+    np.testing.assert_array_equal(read_all(files["mask"])[0], predictor(image).mask)
+    assert small.asked > 5  # two trials, a window that fits, one that does not, and smaller ones
 
 
 def test_rows_of_another_model_or_picture_are_not_gone_on_with(predictor: Predictor, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from atrous.images import ReadableFile, read_image
 from atrous.inference.ahead import mapped
 from atrous.inference.prediction import LabelledPrediction, Prediction
 from atrous.inference.remote import FetchedFile, RemoteFile
-from atrous.inference.sliding_window import GRID, WindowLayout, segment_in_windows
-from atrous.inference.window_memory import LARGEST, SHARE_OF_SIDE, SMALLEST
+from atrous.inference.sliding_window import WindowLayout, segment_in_windows
+from atrous.inference.window_memory import LARGEST, SHARE_OF_SIDE, give_memory_back, halved, is_out_of_memory
 from atrous.progress import Progress, Silent
 from atrous.threads import processors
 
@@ -133,30 +133,20 @@ def predict_whole_or_in_windows(
     try:
         return predictor(image)
     except (RuntimeError, MemoryError) as error:
-        _require_out_of_memory(error)
+        if not is_out_of_memory(error):
+            raise
     side = min(LARGEST, max(image.shape[:2]))
-    while (side := side // 2 // GRID * GRID) >= SMALLEST:
-        _give_memory_back()
+    layout = halved(WindowLayout(side, side // SHARE_OF_SIDE))
+    while layout is not None:
+        give_memory_back()
         try:
-            mask = segment_in_windows(predictor, image, WindowLayout(side, side // SHARE_OF_SIDE))
+            mask = segment_in_windows(predictor, image, layout)
         except (RuntimeError, MemoryError) as error:
-            _require_out_of_memory(error)
+            if not is_out_of_memory(error):
+                raise
+            layout = halved(layout)
             continue
-        progress.say(f"{name}: the memory is too small for the whole picture; done in windows of {side}x{side} pixels.")
+        windows = f"windows of {layout.side}x{layout.side} pixels"
+        progress.say(f"{name}: the memory is too small for the whole picture; done in {windows}.")
         return LabelledPrediction(image, mask, predictor.labels)
     raise ImageError(f"{name} does not fit into the memory, not even in small windows: close other programs.")
-
-
-def _require_out_of_memory(error: RuntimeError | MemoryError) -> None:
-    """Raise any other error again."""
-    is_torchs = type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    if not is_torchs and not isinstance(error, MemoryError):
-        raise error
-
-
-def _give_memory_back() -> None:
-    """What torch keeps of a GPU's memory for the next time."""
-    import sys
-
-    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
-        torch.cuda.empty_cache()

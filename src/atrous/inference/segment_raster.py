@@ -14,7 +14,7 @@ from atrous.inference.geojson import write_raster_geojson
 from atrous.inference.raster import Raster
 from atrous.inference.raster_writer import write_rasters
 from atrous.inference.sliding_window import WindowLayout, intervals, segment_rows
-from atrous.inference.window_memory import fitting_layout
+from atrous.inference.window_memory import fitting_layout, give_memory_back, halved, is_out_of_memory
 from atrous.labels import LabelSpace
 from atrous.progress import Progress, Silent
 
@@ -104,15 +104,31 @@ def _segment(predictor: "AnyPredictor", raster: Raster, rows: FinishedRows, run:
         rows.begin({"about": facts, "memory": run.memory, "layout": list(layout)})
     if rows.rows >= raster.size[0]:
         return
+    _finish(predictor, raster, rows, layout, progress)
+
+
+def _finish(
+    predictor: "AnyPredictor", raster: Raster, rows: FinishedRows, layout: WindowLayout, progress: Progress
+) -> None:
+    """Finish the rows that are missing; where the memory is too small after all, the rest in smaller windows."""
     strips = intervals(raster.size[0], layout)
     done = sum(strip.leave.start <= rows.rows for strip in strips)
-    with (
-        progress.task(f"Segmenting {raster.path.name}", len(strips), done) as task,
-        closing(segment_rows(predictor, raster.read, raster.size, layout, rows.rows)) as masks,
-    ):
-        for mask in masks:
-            rows.append(mask)
-            task.advance()
+    smaller = halved(layout)
+    try:
+        with (
+            progress.task(f"Segmenting {raster.path.name}", len(strips), done) as task,
+            closing(segment_rows(predictor, raster.read, raster.size, layout, rows.rows)) as masks,
+        ):
+            for mask in masks:
+                rows.append(mask)
+                task.advance()
+        return
+    except (RuntimeError, MemoryError) as error:
+        if smaller is None or not is_out_of_memory(error):
+            raise
+    give_memory_back()
+    progress.say(f"The memory is too small: going on in windows of {smaller.side}x{smaller.side} pixels.")
+    _finish(predictor, raster, rows, smaller, progress)
 
 
 def _write(raster: Raster, rows: FinishedRows, labels: LabelSpace, files: "Mapping[RasterResult, Path]") -> None:

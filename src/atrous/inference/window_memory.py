@@ -1,5 +1,7 @@
 """Windows as large as the memory allows, by what a small one was seen to need."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -80,7 +82,25 @@ def fitting_layout(
 def resident() -> int:
     """Bytes of memory that this process has; 0 where the system does not say."""
     statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of any runtime says that the memory, of a GPU or of the system, is too small."""
+    is_torchs = type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    return is_torchs or isinstance(error, MemoryError)
+
+
+def give_memory_back() -> None:
+    """Free what torch keeps of a GPU's memory for the next time."""
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def halved(layout: WindowLayout) -> WindowLayout | None:
+    """Windows of half the side; None if these are too small."""
+    side = layout.side // 2 // GRID * GRID
+    return WindowLayout(side, min(layout.margin, side // SHARE_OF_SIDE), layout.fade) if side >= SMALLEST else None
 
 
 def _free(*, on_gpu: bool) -> int:

@@ -103,7 +103,9 @@ def describe_network(config: NetworkConfig, num_classes: int, size: Size = (513,
 
 def reach_of(network: SegmentationNetwork) -> Reach:
     """How much of the image one of the low-resolution logits depends on, without computing anything."""
-    still = deepcopy(network).to("meta").eval()
+    tensors = {id(tensor): tensor.detach().to("meta") for tensor in network.buffers()}
+    tensors |= {id(tensor): nn.Parameter(tensor.detach().to("meta")) for tensor in network.parameters()}
+    still = deepcopy(network, tensors).eval()  # its weights are not copied
     image = torch.zeros(1, network.pixels.mean.numel(), 513, 513, device="meta")
     vars(image)["reach"] = Reach()
     with torch.no_grad(), _Follower(still):
