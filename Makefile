@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-cache-dir --constraint constraints.txt
 
-.PHONY: demo test lint check proofs
+.PHONY: demo test lint check proofs docs
 
 demo: .venv/ready
 	$(BIN)/atrous demo
@@ -16,6 +16,10 @@ proofs: .venv/ready-dev
 
 check: lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow and not long"
+
+docs: .venv/ready-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Look at site/index.html, or, to search in it: $(BIN)/python -m http.server --directory site"
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
@@ -35,5 +39,10 @@ lint: .venv/ready-dev
 
 .venv/ready-dev: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing atrous with its checks and oracles into .venv (a few minutes at most) ..."
-	$(PIP) --editable ".[dev]"
+	$(PIP) --editable ".[dev,docs]"
+	@touch .venv/ready .venv/ready-docs $@
+
+.venv/ready-docs: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing what makes the site into .venv ..."
+	$(PIP) --editable ".[docs]"
 	@touch .venv/ready $@

@@ -32,6 +32,8 @@ class Run(NamedTuple):
     start: str | None
     scored: list[str]
     """DATASET and what follows it for `atrous evaluate`; `{data}` and `{out}` stand for the folders."""
+    weights: str = "best"
+    """Which of the run's checkpoints is scored; `last` where validation at full size chooses badly."""
 
 
 def on_fashion(name: str, network: str = "", steps: int | None = None) -> Run:
@@ -44,9 +46,9 @@ def on_fashion(name: str, network: str = "", steps: int | None = None) -> Run:
     return Run(f"000_{name}", "fashion_v3plus_mobilenet_v2", "{out}/fashion", changes, start, scored)
 
 
-def on_voc(name: str, recipe: str, start: str, *options: str) -> Run:
+def on_voc(name: str, recipe: str, start: str, *options: str, weights: str = "best") -> Run:
     """A run on the pictures of VOC."""
-    return Run(name, recipe, "{data}/voc", [], start, ["voc:{data}/voc", *options])
+    return Run(name, recipe, "{data}/voc", [], start, ["voc:{data}/voc", *options], weights)
 
 
 SKYDIVING = [
@@ -65,7 +67,7 @@ RUNS = [
     on_voc("004", "voc_sample_v2_mobilenet_v2", "voc"),
     on_voc("004_crf", "voc_sample_v2_mobilenet_v2", "voc", "--crf"),
     on_voc("001", "voc_sample_v3_mobilenet_v2", "imagenet_v2"),
-    on_voc("003", "voc_sample_v3plus_mobilenet_v2_cell", "voc"),
+    on_voc("003", "voc_sample_v3plus_mobilenet_v2_cell", "voc", "--scales", "0.5", weights="last"),
 ]
 
 
@@ -97,15 +99,15 @@ def made(run: Run, data: Path, out: Path, changes: list[str]) -> tuple[Evaluatio
     """The report of a run and the seconds of its training; what is not there is made."""
     folder = out / run.name.removesuffix("_crf")
     places = {"data": data, "out": out}
-    if not (folder / "best.safetensors").exists():
+    if not (folder / "report.html").exists():
         start = [f"training.start_from={out / run.start}.safetensors"] if run.start else []
         words = [f"data.root={run.root.format(**places)}", *run.changes, *start, "training.workers=0", *changes]
         atrous("train", RECIPES / f"{run.recipe}.yaml", *words, "--output", folder)
     report = out / f"scores_{run.name}"
     if not (report / "report.json").exists():
         scored = [word.replace("{data}", str(data)).replace("{out}", str(out)) for word in run.scored]
-        atrous("evaluate", folder / "best.safetensors", *scored, "--output", report)
-    return read_report(report / "report.json"), float(read_info(folder / "best.safetensors").provenance["seconds"])
+        atrous("evaluate", folder / f"{run.weights}.safetensors", *scored, "--output", report)
+    return read_report(report / "report.json"), float(read_info(folder / "last.safetensors").provenance["seconds"])
 
 
 def line(run: Run, report: EvaluationReport, seconds: float) -> str:

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ import torch
 
 from atrous.data.folder import FolderConfig, folder, write_folder
 from atrous.data.samples import Sample
+from atrous.data.share import Share
 from atrous.errors import ConfigError, DatasetError, MaskError
-from atrous.evaluation.evaluate import evaluate
+from atrous.evaluation.evaluate import evaluate, report_of, tally
 from atrous.evaluation.examples import predict_examples
 from atrous.evaluation.report import EvaluationReport, read_report, write_report
 from atrous.inference.predictor import Predictor
@@ -169,3 +171,43 @@ def test_pictures_of_noise_are_scored_without_a_word(recwarn: pytest.WarningsRec
     dataset = InMemory([Sample(noise((7, 9), 0), random_mask((7, 9), 0), "noise")])
     assert 0 <= evaluate(knower(), dataset).scores.mean_iou < 1
     assert not recwarn.list
+
+
+def noisy_split(count: int = 9) -> InMemory:
+    return InMemory([Sample(noise((40, 50), i), random_mask((40, 50), i), f"picture {i}") for i in range(count)])
+
+
+def test_several_processes_report_to_the_last_digit_what_one_does() -> None:
+    predictor, dataset = knower(), noisy_split()
+    tallies = [tally(predictor, dataset, share=Share(number, 2)) for number in range(2)]
+    assert report_of(predictor, dataset, tallies) == evaluate(predictor, dataset)
+
+
+def test_every_score_lies_in_its_interval() -> None:
+    report = evaluate(knower(), noisy_split())
+    scores = report.scores
+    assert set(scores.intervals) == {
+        *("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_dice", "mean_boundary_iou")
+    }
+    pairs: list[tuple[Any, tuple[float, float] | None]] = []
+    pairs += [(getattr(scores, name), each) for name, each in scores.intervals.items()]
+    pairs += [(getattr(entry, name), each) for entry in scores.classes for name, each in entry.intervals.items()]
+    pairs += [(point.mean_iou, point.interval) for point in report.trimap]
+    assert report.calibration is not None
+    pairs += [(report.calibration.error, report.calibration.interval)]
+    assert len(pairs) == 6 + 3 * 6 + 10 + 1
+    assert all(each is not None and each[0] <= score <= each[1] for score, each in pairs)
+
+
+def test_a_single_picture_has_scores_and_no_intervals() -> None:
+    report = evaluate(knower(), noisy_split(1))
+    assert not report.scores.intervals
+    assert report.trimap[0].interval is None
+    assert report.calibration is not None
+    assert report.calibration.interval is None
+
+
+def test_pictures_are_named_in_the_order_of_the_split_even_if_names_repeat_or_are_no_text() -> None:
+    names = ["b", "a", "a", "\udce4"]
+    dataset = InMemory([Sample(noise((4, 4), i), random_mask((4, 4), i), name) for i, name in enumerate(names)])
+    assert list(evaluate(knower(), dataset).pictures) == ["b", "a", "a (2)", "\\udce4"]

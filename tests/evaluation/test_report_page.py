@@ -9,7 +9,16 @@ import pytest
 from numpy.typing import NDArray
 
 from atrous.errors import OutputError
-from atrous.evaluation.report import ClassScore, EvaluationReport, Protocol, Scores
+from atrous.evaluation.report import (
+    Calibration,
+    ClassScore,
+    EvaluationReport,
+    Protocol,
+    ReliabilityBin,
+    Scores,
+    SizeScore,
+    TrimapPoint,
+)
 from atrous.evaluation.report_page import Curve, Example, write_report_page
 from atrous.labels import LabelSpace
 
@@ -61,6 +70,7 @@ def report_of(names: Sequence[str], confusion: NDArray[np.int64] | None = None) 
             iou=float(right[i] / (true[i] + predicted[i] - right[i])) if true[i] + predicted[i] else None,
             dice=float(2 * right[i] / (true[i] + predicted[i])) if true[i] + predicted[i] else None,
             accuracy=float(right[i] / true[i]) if true[i] else None,
+            precision=float(right[i] / predicted[i]) if predicted[i] else None,
             true_pixels=int(true[i]),
             predicted_pixels=int(predicted[i]),
         )
@@ -153,6 +163,32 @@ def test_the_page_says_the_scores_of_every_class(full: Page) -> None:
             assert f"{100 * share:.1f}" in full.text
 
 
+def test_the_page_says_intervals_boundaries_sizes_and_calibration(tmp_path: Path) -> None:
+    bins = [ReliabilityBin(start=0, stop=0.5, pixels=0, confidence=None, accuracy=None)]
+    bins += [ReliabilityBin(start=0.5, stop=1, pixels=9, confidence=0.8, accuracy=0.6)]
+    more = {
+        "trimap": (TrimapPoint(width=1, mean_iou=0.311, pixels=5), TrimapPoint(width=40, mean_iou=0.622, pixels=9)),
+        "sizes": (SizeScore(name="small", at_least=0, below=1024, mean_iou=0.433, interval=(0.4, 0.477), pixels=9),),
+        "calibration": Calibration(error=0.2, bins=tuple(bins)),
+    }
+    report = report_of(STREET).model_copy(update=more)
+    scores = report.scores.model_copy(
+        update={"mean_boundary_iou": 0.588, "intervals": {"mean_iou": (0.711, 0.755), "mean_boundary_iou": (0.5, 0.6)}}
+    )
+    page = page_of(tmp_path, report.model_copy(update={"scores": scores}))
+    for words in ("71.1 to 75.5", "58.8", "50.0 to 60.0", "43.3", "40.0 to 47.7", "below 1,024", "31.1"):
+        assert words in page.text
+    labels = [attributes.get("aria-label") or "" for attributes in page.all("svg")]
+    assert any("31.1% within 1 pixels, 62.2% within 40 pixels" in label for label in labels)
+    assert any("confidence 80%: right in 60% (100.0% of the pixels)" in label for label in labels)
+    assert len(page.all("rect")) == 1
+
+
+def test_a_report_without_these_measures_has_a_page(full: Page) -> None:
+    assert "closer" not in full.ids
+    assert "95%" not in full.text
+
+
 def test_the_page_loads_nothing(full: Page) -> None:
     assert "http://" not in full.html
     assert "https://" not in full.html
@@ -226,7 +262,7 @@ def test_absent_classes_are_named_and_said_to_be_left_out(tmp_path: Path) -> Non
 def test_a_class_without_true_pixels_has_no_accuracy(tmp_path: Path) -> None:
     confusion = np.array([[90, 10], [0, 0]])
     page = page_of(tmp_path, report_of(["a", "b"], confusion))
-    assert re.search(r"b\s+0\.0\s+0\.0\s+–\s+0\.0", page.text)
+    assert re.search(r"b\s+0\.0\s+0\.0\s+0\.0\s+–\s+0\.0", page.text)
 
 
 def test_confusions_are_shares_of_the_true_class(tmp_path: Path) -> None:

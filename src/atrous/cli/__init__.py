@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from atrous.cli.bench import bench
+from atrous.cli.compare import compare
 from atrous.cli.crf import crf
 from atrous.cli.data import data
 from atrous.cli.demo import demo
@@ -30,10 +32,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, fit, train, evaluate, predict, export, serve):
+for command in (demo, fit, train, evaluate, compare, predict, export, serve):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
 app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)
+app.add_typer(bench, name="bench")
 app.add_typer(crf, name="crf")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")

@@ -22,7 +22,7 @@ from atrous.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from atrous.evaluation.report import EvaluationReport, Protocol
+    from atrous.evaluation.report import EvaluationReport, Interval, Protocol
 
 
 def evaluate(
@@ -51,9 +51,9 @@ def evaluate(
     from atrous.data import open_split, parse_dataset
     from atrous.evaluation.evaluate import report_of, tally
     from atrous.evaluation.examples import predict_examples
+    from atrous.evaluation.opening import open_for_scoring
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
-    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
     from atrous.training.distributed import joined
 
@@ -63,7 +63,7 @@ def evaluate(
         refining, looking = chosen_crf(crf=crf, crf_config=crf_config), chosen_views(scales, flip=flip)
         chosen, exactly = chosen_runtime(runtime, precision)
         predictor = processes.main_first(
-            lambda: open_predictor(
+            lambda: open_for_scoring(
                 model,
                 crf=refining,
                 views=looking,
@@ -111,19 +111,39 @@ def print_scores(report: "EvaluationReport") -> None:
     scores, card = report.scores, report.protocol
     table = Table(title=f"{report.model} on {card.dataset} {card.split}", title_justify="left")
     table.add_column("class")
-    for name in ("IoU", "Dice", "accuracy"):
+    for name in ("IoU", "95 %", "Dice", "precision", "recall", "boundary IoU"):
         table.add_column(name, justify="right")
     for entry in scores.classes:
-        table.add_row(entry.name, *(_percent(value) for value in (entry.iou, entry.dice, entry.accuracy)))
+        values = entry.dice, entry.precision, entry.recall, entry.boundary_iou
+        table.add_row(entry.name, _percent(entry.iou), _limits(entry.intervals.get("iou")), *map(_percent, values))
     table.add_section()
-    table.add_row("mean", *map(_percent, (scores.mean_iou, scores.mean_dice, scores.mean_accuracy)))
+    limits = _limits(scores.intervals.get("mean_iou"))
+    values = scores.mean_dice, None, scores.mean_accuracy, scores.mean_boundary_iou
+    table.add_row("mean", _percent(scores.mean_iou), limits, *map(_percent, values))
     console = Console(highlight=False, markup=False)
     console.print(table)
+    headlines = {
+        "mIoU": "mean_iou",
+        "pixel accuracy": "pixel_accuracy",
+        "mean accuracy": "mean_accuracy",
+        "frequency-weighted IoU": "frequency_weighted_iou",
+        "boundary IoU": "mean_boundary_iou",
+    }
     console.print(
-        f"mIoU {_percent(scores.mean_iou)}, pixel accuracy {_percent(scores.pixel_accuracy)}, "
-        f"mean accuracy {_percent(scores.mean_accuracy)}, "
-        f"frequency-weighted IoU {_percent(scores.frequency_weighted_iou)}"
+        ", ".join(
+            f"{words} {_percent(getattr(scores, name))} {_limits(scores.intervals.get(name))}".rstrip()
+            for words, name in headlines.items()
+        )
     )
+    if report.trimap:
+        near = ", ".join(f"{_percent(point.mean_iou, 1)} within {point.width} px" for point in report.trimap[::3])
+        console.print(f"mIoU along the true boundaries: {near}.")
+    if report.sizes:
+        sizes = ", ".join(f"{_percent(size.mean_iou, 1)} {size.name}" for size in report.sizes)
+        console.print(f"mIoU by size of area: {sizes}.")
+    if report.calibration:
+        error = f"{_percent(report.calibration.error)} {_limits(report.calibration.interval)}".rstrip()
+        console.print(f"Expected calibration error: {error}.")
     if scores.absent:
         console.print(
             f"Left out of the means, since they occur neither in truth nor in prediction: {', '.join(scores.absent)}."
@@ -135,5 +155,9 @@ def print_scores(report: "EvaluationReport") -> None:
     )
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.2f}"
+def _percent(value: float | None, decimals: int = 2) -> str:
+    return "–" if value is None else f"{100 * value:.{decimals}f}"
+
+
+def _limits(interval: "Interval | None") -> str:
+    return "" if interval is None else f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"

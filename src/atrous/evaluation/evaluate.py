@@ -1,17 +1,18 @@
 """Score a predictor on a whole split, each picture at its own size, in one pass and constant memory."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from atrous.data.samples import SegmentationDataset, describe_strays, known_labels, stray_labels
-from atrous.data.share import WHOLE, Share
+from atrous.data.samples import Sample, SegmentationDataset, describe_strays, known_labels, stray_labels
+from atrous.data.share import WHOLE as WHOLE_SPLIT
+from atrous.data.share import Share
 from atrous.errors import DatasetError, MaskError
-from atrous.evaluation.confusion import ConfusionMatrix
-from atrous.evaluation.metrics import scores
-from atrous.evaluation.report import EvaluationReport, Protocol
+from atrous.evaluation.bootstrap import Draws
+from atrous.evaluation.counts import BINS, BOUNDARY, PLANES, WHOLE, Counts, PictureCounts, count_picture
+from atrous.evaluation.measures import by_size, calibration, trimap
+from atrous.evaluation.metrics import scores_of
+from atrous.evaluation.report import ClassPixels, EvaluationReport, Protocol, picture_line
 from atrous.inference.exported import ExportedPredictor
 from atrous.inference.predictor import Predictor
 from atrous.labels import LabelSpace
@@ -41,23 +42,61 @@ def evaluate(
     return report_of(predictor, dataset, [tally(predictor, dataset, progress)])
 
 
-class Tally(NamedTuple):
+class Tally:
     """What was counted in some pictures of a split; tallies of all pictures add up to its report."""
 
-    matrix: NDArray[np.int64]
-    """int64 [K, K]: true class (row), predicted class (column)."""
-    sizes: set[tuple[int, int]]
-    """(width, height)."""
-    strays: dict[int, str]
-    """What is wrong with a mask, by its number in the split."""
-    stray_pixels: int
+    def __init__(self, num_classes: int) -> None:
+        """Begin with no picture."""
+        self.matrix: Counts = np.zeros((num_classes, num_classes), np.int64)
+        """int64 [K, K]: true class (row), predicted class (column)."""
+        self.cells: Counts = np.zeros(PLANES * 3 * num_classes + BINS * 3, np.int64)
+        """The sums of all planes, then of the bins of confidence."""
+        self.draws = Draws(len(self.cells))
+        self.pictures: dict[int, tuple[str, str]] = {}
+        """Name and line of each picture, by its number in the split."""
+        self.sizes: set[tuple[int, int]] = set()
+        """(width, height)."""
+        self.strays: dict[int, str] = {}
+        """What is wrong with a mask, by its number in the split."""
+        self.stray_pixels = 0
+
+    def add(self, index: int, sample: Sample, counted: PictureCounts) -> None:
+        """Count a picture of the split."""
+        cells = np.concatenate([counted.planes.ravel(), counted.calibration.ravel()])
+        self.matrix += counted.confusion
+        self.cells += cells
+        self.draws.add(index, cells)
+        self.pictures[index] = sample.name, picture_line(_occurring(counted.planes[WHOLE]))
+        height, width = sample.mask.shape
+        self.sizes.add((width, height))
+        self.stray_pixels += counted.strays
+
+    def add_all(self, other: "Tally") -> None:
+        """Count all that another process counted."""
+        self.matrix += other.matrix
+        self.cells += other.cells
+        self.draws.add_all(other.draws)
+        self.pictures |= other.pictures
+        self.sizes |= other.sizes
+        self.strays |= other.strays
+        self.stray_pixels += other.stray_pixels
+
+    def planes(self, cells: Counts) -> Counts:
+        """[PLANES, 3, K, ...] of cells [PLANES * 3 * K + BINS * 3, ...]."""
+        count = PLANES * 3 * len(self.matrix)
+        return cells[:count].reshape(PLANES, 3, len(self.matrix), *cells.shape[1:])
+
+    @staticmethod
+    def bins(cells: Counts) -> Counts:
+        """[BINS, 3, ...] of the same cells."""
+        return cells[-BINS * 3 :].reshape(BINS, 3, *cells.shape[1:])
 
 
 def tally(
     predictor: Predictor | ExportedPredictor,
     dataset: SegmentationDataset,
     progress: Progress | None = None,
-    share: Share = WHOLE,
+    share: Share = WHOLE_SPLIT,
 ) -> Tally:
     """Predict the pictures of a split that fall to one process, and count.
 
@@ -66,45 +105,71 @@ def tally(
         ImageError, MaskError: If a file is unreadable.
     """
     require_same_labels(predictor.labels, dataset)
-    confusion = ConfusionMatrix(dataset.labels)
-    sizes: set[tuple[int, int]] = set()
-    strays: dict[int, str] = {}
-    stray_pixels = 0
+    found = Tally(dataset.labels.num_classes)
     own = share.of(len(dataset))
     for index in track(own, progress or Silent(), f"Evaluating {dataset.split}", len(own)):
         sample = dataset[index]
-        height, width = sample.mask.shape
-        sizes.add((width, height))
-        found = confusion.add(sample.mask, predictor(sample.image).mask)
-        if found:
-            stray_pixels += found
-            strays[index] = describe_strays(dataset.source_of(index), stray_labels(sample.mask, dataset.labels))
-    return Tally(confusion.matrix, sizes, strays, stray_pixels)
+        counted = count_picture(sample.mask, predictor(sample.image), dataset.labels)
+        found.add(index, sample, counted)
+        if counted.strays:
+            strays = stray_labels(sample.mask, dataset.labels)
+            found.strays[index] = describe_strays(dataset.source_of(index), strays)
+    return found
 
 
 def report_of(
     predictor: Predictor | ExportedPredictor, dataset: SegmentationDataset, tallies: Sequence[Tally]
 ) -> EvaluationReport:
-    """Make the report of a split from the tallies of all its pictures.
+    """Make the report of a split from the tallies of all its pictures, which are added to the first of them.
 
     Raises:
         DatasetError: If every pixel is ignored.
         MaskError: If masks hold labels of no class; the first are named.
     """
-    strays = {index: words for each in tallies for index, words in each.strays.items()}
-    if strays:
-        pixels = sum(each.stray_pixels for each in tallies)
-        raise MaskError(_stray_sentence([strays[index] for index in sorted(strays)], pixels, dataset))
-    matrix: NDArray[np.int64] = np.sum([each.matrix for each in tallies], axis=0)
-    if not matrix.any():
+    total, *others = tallies
+    for other in others:
+        total.add_all(other)
+    if total.strays:
+        strays = [total.strays[index] for index in sorted(total.strays)]
+        raise MaskError(_stray_sentence(strays, total.stray_pixels, dataset))
+    if not total.matrix.any():
         raise DatasetError(f"Every pixel of {dataset.title} {dataset.split} is ignored: there is nothing to score.")
+    planes, bins = total.planes(total.cells), total.bins(total.cells)
+    several = len(total.pictures) > 1  # one picture says nothing about others
+    drawn = total.planes(total.draws.sums) if several else None
     return EvaluationReport(
         model=predictor.name,
-        protocol=protocol(predictor, dataset, set().union(*(each.sizes for each in tallies))),
-        scores=scores(matrix, dataset.labels),
+        protocol=protocol(predictor, dataset, total.sizes),
+        scores=scores_of(
+            planes[WHOLE],
+            dataset.labels,
+            planes[BOUNDARY],
+            None if drawn is None else drawn[WHOLE],
+            None if drawn is None else drawn[BOUNDARY],
+        ),
         labels=dataset.labels,
-        confusion=tuple(tuple(row) for row in matrix.tolist()),
+        confusion=tuple(tuple(row) for row in total.matrix.tolist()),
+        trimap=trimap(planes, drawn),
+        sizes=by_size(planes, drawn),
+        calibration=calibration(bins, total.bins(total.draws.sums) if several else None),
+        pictures=_by_name(total.pictures),
     )
+
+
+def _occurring(counts: Counts) -> Iterator[ClassPixels]:
+    """Of int64 [3, K], the classes that occur."""
+    for label in np.flatnonzero(counts.any(axis=0)):
+        yield ClassPixels(int(label), *(int(pixels) for pixels in counts[:, label]))
+
+
+def _by_name(pictures: Mapping[int, tuple[str, str]]) -> dict[str, str]:
+    """The line of each picture, in the order of the split; of two with one name the second gets a number."""
+    lines: dict[str, str] = {}
+    for index in sorted(pictures):
+        name, line = pictures[index]
+        name = name.encode("utf-8", "backslashreplace").decode()  # a file's name may be no text at all
+        lines[f"{name} ({index})" if name in lines else name] = line
+    return lines
 
 
 def protocol(

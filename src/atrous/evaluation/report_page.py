@@ -9,7 +9,8 @@ import jinja2
 
 from atrous.evaluation.curves import SPAN, Curve, Plot, plot, short_number
 from atrous.evaluation.example_cards import Example, example_cards
-from atrous.evaluation.report import ClassScore, EvaluationReport, Protocol, describe_crf
+from atrous.evaluation.measure_plots import reliability, trimap_plot
+from atrous.evaluation.report import ClassScore, EvaluationReport, Interval, Protocol, describe_crf
 from atrous.files import write_text
 from atrous.labels import IGNORE_COLOR, Color
 
@@ -89,6 +90,8 @@ def write_report_page(
         legend=[(name, _css(color)) for name, color in zip(report.labels.names, report.labels.colors, strict=True)],
         cells=_cells(report) if _fits(report) else None,
         confusions=_largest_confusions(report),
+        trimap=trimap_plot(report.trimap),
+        reliability=reliability(report.calibration) if report.calibration else None,
         curves=_plots(curves),
         span=SPAN,
         warnings=warnings,
@@ -110,11 +113,17 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = _percent
     environment.filters["share"] = _share
     environment.filters["compact"] = _compact
+    environment.filters["limits"] = _limits
     return environment
 
 
 def _percent(share: float | None, decimals: int = 1) -> str:
     return "–" if share is None or math.isnan(share) else f"{100 * share:.{decimals}f}"
+
+
+def _limits(interval: Interval | None, decimals: int = 1) -> str:
+    """An interval in percent: `73.5 to 74.5`; nothing where there is none."""
+    return "" if interval is None else " to ".join(_percent(limit, decimals) for limit in interval)
 
 
 def _share(share: float | None) -> str:

@@ -14,7 +14,7 @@ from atrous.crf import DenseCRFConfig, refine
 from atrous.errors import ConfigError
 from atrous.images import read_image, write_mask
 from atrous.inference.label_map import label_map
-from atrous.inference.views import Answer, mean_mask, mean_probabilities
+from atrous.inference.views import Answer, mean_confidence, mean_mask, mean_probabilities
 from atrous.labels import LabelSpace, Mask
 from atrous.visualization import Panel, colorize, overlay, side_by_side
 
@@ -73,6 +73,17 @@ class Prediction:
             return self.probabilities[:, rows, columns]
         return mean_probabilities(self._answers, self.image.shape[:2], self._resize, rows, columns)
 
+    def confidence(self, step: int = 1) -> NDArray[np.float32] | None:
+        """The largest probability of each pixel in every so many rows and columns; None where labels alone are known.
+
+        Returns:
+            float32 [ceil(H / step), ceil(W / step)]; without a CRF, no probabilities of the whole picture are held.
+        """
+        if self.crf:
+            largest: NDArray[np.float32] = self.probabilities[:, ::step, ::step].max(axis=0)
+            return largest
+        return mean_confidence(self._answers, self.image.shape[:2], self._resize, step)
+
     def refined_by(self, crf: DenseCRFConfig | None) -> "Prediction":
         """The same prediction, refined by another dense CRF or by none."""
         return Prediction(self.image, self._logits, self.labels, self._resize, crf, self._others, self.abstain)
@@ -126,6 +137,9 @@ class LabelledPrediction(Prediction):
         """Take uint8 [H, W, 3] and the mask [H, W]."""
         super().__init__(image, np.zeros((labels.num_classes, 1, 1), np.float32), labels)
         self.mask = mask
+
+    def confidence(self, step: int = 1) -> None:
+        """None, as an answer without probabilities says nothing about its confidence."""
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:

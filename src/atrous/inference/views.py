@@ -93,9 +93,8 @@ def mean_probabilities(
     Returns:
         float32 [K, H, W] of these rows and columns; the K values of a pixel sum to 1.
     """
-    average = _Average(answers, size, resize, columns)
-    start, stop, _ = rows.indices(size[0])
-    return np.ascontiguousarray(average.rows(start, stop).transpose(2, 0, 1))
+    average = _Average(answers, size, resize, rows, columns)
+    return np.ascontiguousarray(average.rows(0, average.height).transpose(2, 0, 1))
 
 
 def mean_mask(
@@ -112,14 +111,35 @@ def mean_mask(
     return mask
 
 
+def mean_confidence(
+    answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", step: int
+) -> NDArray[np.float32]:
+    """The largest of the `mean_probabilities` of each pixel in every so many rows and columns, in little memory.
+
+    Returns:
+        float32 [ceil(H / step), ceil(W / step)].
+    """
+    some = slice(None, None, step)
+    average = _Average(answers, size, resize, some, some)
+    confidence = np.empty((average.height, average.width), np.float32)
+    for start in range(0, len(confidence), BAND):
+        confidence[start : start + BAND] = average.rows(start, min(start + BAND, len(confidence))).max(axis=2)
+    return confidence
+
+
 class _Average:
-    """All answers, laid under the pixels of the picture."""
+    """All answers, laid under the pixels of the picture: of all rows and columns, or of some."""
 
     def __init__(
-        self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", columns: slice = ALL
+        self,
+        answers: Sequence[Answer],
+        size: tuple[int, int],
+        resize: "ResizeMode",
+        rows: slice = ALL,
+        columns: slice = ALL,
     ) -> None:
-        self.width = len(range(size[1])[columns])
-        self.layers = [_layer(answer, size, resize, columns) for answer in answers]
+        self.height, self.width = len(range(size[0])[rows]), len(range(size[1])[columns])
+        self.layers = [_layer(answer, size, resize, rows, columns) for answer in answers]
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 [stop - start, W, K]: the mean probabilities of some rows."""
@@ -131,15 +151,16 @@ class _Average:
 
 
 def _layer(
-    answer: Answer, size: tuple[int, int], resize: "ResizeMode", wanted: slice
+    answer: Answer, size: tuple[int, int], resize: "ResizeMode", rows: slice, columns: slice
 ) -> tuple[NDArray[np.float32], ...]:
-    """The logits as [h, w, K], and for each row and wanted column of pixels its neighbours and the second's weight."""
+    """The logits as [h, w, K], and for each wanted row and column of pixels its neighbours and the second's weight."""
     pixels = np.ascontiguousarray(answer.logits.transpose(1, 2, 0), np.float32)
-    rows = _neighbours(size[0], pixels.shape[0], resize)
-    columns = _neighbours(size[1], pixels.shape[1], resize)
+    down = _neighbours(size[0], pixels.shape[0], resize)
+    across = _neighbours(size[1], pixels.shape[1], resize)
     if answer.flipped:  # the picture's first column is the last that the network saw
-        columns = tuple(each[::-1] for each in columns)
-    return pixels, *rows, *(np.ascontiguousarray(each[wanted]) for each in columns)
+        across = tuple(each[::-1] for each in across)
+    places = [*(each[rows] for each in down), *(each[columns] for each in across)]
+    return pixels, *map(np.ascontiguousarray, places)
 
 
 def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:

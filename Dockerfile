@@ -1,0 +1,41 @@
+# `atrous serve` in a container:
+#   docker build --tag atrous .
+#   docker run --publish 127.0.0.1:8000:8000 atrous
+# For NVIDIA's graphics cards, with the torch of PyPI, which brings CUDA along:
+#   docker build --tag atrous:cuda --build-arg TORCH_FROM= .
+#   docker run --gpus all --publish 127.0.0.1:8000:8000 atrous:cuda
+FROM python:3.12-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+
+# Layers from what changes seldom to what changes often: torch, the other libraries, the package.
+WORKDIR /build
+COPY constraints.txt .
+ARG TORCH_FROM="--index-url https://download.pytorch.org/whl/cpu"
+RUN pip install --no-deps --constraint constraints.txt $TORCH_FROM torch
+
+COPY pyproject.toml .
+RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+        print(*project["dependencies"], *project["optional-dependencies"]["serve"], sep="\n")' > requirements.txt \
+    && pip install --constraint constraints.txt --requirement requirements.txt
+
+COPY README.md LICENSE ./
+COPY src src
+RUN pip install --no-deps .
+
+# What is fetched (weights that are asked for by name) and compiled lies here: mount it to keep it.
+RUN useradd --uid 10001 --create-home atrous && mkdir /cache && chown atrous /cache
+ENV ATROUS_CACHE=/cache/atrous \
+    NUMBA_CACHE_DIR=/cache/numba
+WORKDIR /home/atrous
+USER 10001
+
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=2m \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["atrous", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["camvid-v3plus-mobilenet-v2"]
