@@ -1,9 +1,11 @@
 """What `atrous predict` writes for people who correct it: all pictures together, the most uncertain first."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from atrous.images import ReadableFile
     from atrous.inference.predictor import Prediction
     from atrous.labels import LabelSpace
 
@@ -16,10 +18,10 @@ UNCERTAINTY = "uncertainty.csv"
 class Done(NamedTuple):
     """A picture that was predicted."""
 
-    picture: Path
+    picture: "ReadableFile"
     mask: Path
-    uncertainty: float
-    """0..1; it is computed for annotators alone."""
+    uncertainty: float | None
+    """0..1, computed for annotators alone; unknown where --resume found the picture done."""
 
 
 def uncertainty_for(wanted: list[str], prediction: "Prediction") -> float:
@@ -44,7 +46,7 @@ def save_for_annotators(done: list[Done], output: Path, wanted: list[str], label
     from atrous.data.to_cvat import write_cvat
     from atrous.images import read_mask
 
-    hardest_first = sorted(done, key=lambda one: -one.uncertainty)
+    hardest_first = sorted(done, key=lambda one: math.inf if one.uncertainty is None else -one.uncertainty)
     for word, name in TOGETHER.items():
         if word in wanted:
             images = (LabelledImage(one.picture.name, read_mask(one.mask)) for one in hardest_first)
@@ -63,5 +65,6 @@ def _write_uncertainty(path: Path, hardest_first: list[Done]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("picture", "uncertainty"))
-    writer.writerows((one.picture.name, f"{one.uncertainty:.4f}") for one in hardest_first)
+    for one in hardest_first:
+        writer.writerow((one.picture.name, "" if one.uncertainty is None else f"{one.uncertainty:.4f}"))
     write_text(path, text.getvalue().encode("utf-8", "replace").decode("utf-8"))  # a file's name may be no text
