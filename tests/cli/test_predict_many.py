@@ -67,7 +67,7 @@ def test_lists_and_tars_are_inputs_like_any_other(atrous: Terminal, model: Path,
         archive.add(folder / "0.png", "zero.png")
     (tmp_path / "list.txt").write_text(f"{folder}/1.png\n{tmp_path}/shard.tar\n")
     assert atrous("predict", model, f"@{tmp_path}/list.txt", "-o", tmp_path / "out", "--save", "mask,labelme").code == 0
-    assert sorted(files_below(tmp_path / "out")) == ["1.json", "1.png", "zero.json", "zero.png"]
+    assert sorted(files_below(tmp_path / "out")) == ["1.json", "1.png", "uncertainty.csv", "zero.json", "zero.png"]
 
 
 def test_processes_share_the_pictures(
