@@ -5,31 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from atrous.crf import DenseCRFConfig
 from atrous.data import open_split, parse_dataset
 from atrous.images import read_mask
 from atrous.inference.predictor import load
-from atrous.labels import LabelSpace
-from atrous.networks import build_network
-from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal
-from tests.small import SMALL_NETWORKS
 from tests.training.runs import files_below
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3)).astype(np.uint8)
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    labels = LabelSpace.from_names(["ground", "box", "stripe"])
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    info = CheckpointInfo(name="small", network=SMALL_NETWORKS[0], labels=labels)
-    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
-    return path
 
 
 @pytest.fixture

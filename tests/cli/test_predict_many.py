@@ -5,27 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import torch
 
 from atrous.images import read_mask, write_image
-from atrous.labels import LabelSpace
-from atrous.networks import build_network
-from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal
 from tests.inference.rasters import ALPS, write_raster
-from tests.small import SMALL_NETWORKS
 from tests.tiny_data import noise
 from tests.training.runs import files_below
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    labels = LabelSpace.from_names(["ground", "box", "stripe"])
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    info = CheckpointInfo(name="small", network=SMALL_NETWORKS[0], labels=labels)
-    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
-    return path
 
 
 @pytest.fixture
