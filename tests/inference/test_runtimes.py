@@ -35,7 +35,7 @@ def test_openvinos_own_files_are_for_openvino(monkeypatch: pytest.MonkeyPatch) -
     assert choose_runtime("auto", "float32", exported=True, suffix=".xml", pictures=1).runtime == "openvino"
     for wanted in ("torch", "onnxruntime"):
         with pytest.raises(ConfigError, match=f"{wanted} reads no OpenVINO file: take --runtime openvino"):
-            choose_runtime(wanted, "float32", exported=True, suffix=".xml")  # type: ignore[arg-type]
+            choose_runtime(wanted, "float32", exported=True, suffix=".xml")
 
 
 def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
