@@ -11,6 +11,7 @@ from atrous.evaluation.curves import SPAN, Curve, Plot, plot, short_number
 from atrous.evaluation.example_cards import Example, example_cards
 from atrous.evaluation.measure_plots import reliability, trimap_plot
 from atrous.evaluation.report import ClassScore, EvaluationReport, Interval, Protocol, describe_crf
+from atrous.evaluation.suggestions import suggestions
 from atrous.files import write_text
 from atrous.labels import IGNORE_COLOR, Color
 
@@ -18,13 +19,14 @@ __all__ = ["Curve", "Example", "write_report_page"]
 
 LARGEST_MATRIX = 30  # classes; a larger table of confusions cannot be read
 LISTED_CONFUSIONS = 20  # where there is no table of them
-LISTED_BESIDE_MATRIX = 6
+LISTED_BESIDE_MATRIX = 8
 FAINTEST = 0.001  # the smallest share of a class that is called a confusion
 
 
 class ClassRow(NamedTuple):
     """A class in the table of classes."""
 
+    label: int
     score: ClassScore
     color: str
     share: float | None
@@ -61,8 +63,9 @@ def write_report_page(
     curves: Sequence[Curve] = (),
     warnings: Sequence[tuple[int, str]] = (),
     next_steps: Sequence[tuple[str, str]] = (),
+    train_iou: float | None = None,
 ) -> None:
-    """Write the page of an evaluation: scores, protocol, classes, confusions, curves, examples.
+    """Write the page of an evaluation: scores, suggestions, protocol, classes, confusions, curves, examples.
 
     The more examples there are, the smaller they are shown: up to several hundred fit into 10 MB.
 
@@ -74,6 +77,7 @@ def write_report_page(
         curves: Numbers of the training run.
         warnings: What the watch over it found: (step, sentence).
         next_steps: What one may do next: (what it does, the command).
+        train_iou: The mean IoU on pictures of train, 0..1, if it is known.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -98,6 +102,7 @@ def write_report_page(
         ignore_color=_css(IGNORE_COLOR),
         cards=example_cards(examples, report.labels),
         next_steps=next_steps,
+        suggestions=suggestions(report, train_iou),
     )
     write_text(path, _encodable(text))
 
@@ -167,8 +172,8 @@ def _protocol(protocol: Protocol) -> list[tuple[str, str]]:
 def _class_rows(report: EvaluationReport) -> list[ClassRow]:
     total = sum(score.true_pixels for score in report.scores.classes)
     return [
-        ClassRow(score, _css(color), score.true_pixels / total if total else None)
-        for score, color in zip(report.scores.classes, report.labels.colors, strict=True)
+        ClassRow(label, score, _css(color), score.true_pixels / total if total else None)
+        for label, (score, color) in enumerate(zip(report.scores.classes, report.labels.colors, strict=True))
     ]
 
 
