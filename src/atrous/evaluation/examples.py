@@ -17,8 +17,8 @@ STANDINGS = ("Best", "Median", "Worst")
 class Choice(NamedTuple):
     """A picture worth a look."""
 
-    index: int
-    """In its split."""
+    number: int
+    """Its place in the split, from 0."""
     standing: str
     """Why it was chosen, and its rank by its own mean IoU."""
 

@@ -147,12 +147,13 @@ const select = document.querySelector("#class");
 function filter() {
   const label = select.value, name = select.selectedOptions[0].textContent;
   for (const row of document.querySelectorAll(".classes [data-classes], .flows [data-classes]")) {
-    row.hidden = label !== "" && !labelsOf(row).includes(label);
+    row.hidden = label === "" ? "more" in row.dataset : !labelsOf(row).includes(label);
   }
   for (const row of document.querySelectorAll(".matrix [data-row]")) {
     row.classList.toggle("faded", label !== "" && row.dataset.row !== label);
   }
   for (const mark of document.querySelectorAll(".of-class")) mark.hidden = label === "";
+  for (const mark of document.querySelectorAll(".of-all")) mark.hidden = label !== "";
   for (const card of cards) {
     const has = labelsOf(card).includes(label);
     card.hidden = label !== "" && !has;
@@ -161,12 +162,13 @@ function filter() {
     if (own) own.textContent = "";
     if (label !== "" && has) {
       own.textContent = `IoU of ${name} ${iouOf(card, label)}%, `;
+      card.querySelector(".slider input").value = 3;
       drawErrors(card, legend.find((entry) => entry.label === label));
     } else slide(card);
   }
   const shown = cards.filter((card) => !card.hidden).length;
   const status = document.querySelector("#filtered");
-  if (status) status.textContent = label === "" ? "" : `Only ${name}: ${shown} of ${cards.length} shown pictures have it, in truth or prediction.`;
+  if (status) status.textContent = label === "" ? "" : `Only ${name}: ${shown} of the ${cards.length} have it, in truth or prediction. Errors are those of ${name} alone.`;
 }
 
 select.closest(".filter").hidden = false;

@@ -1,6 +1,7 @@
 """The page of an evaluation: one HTML file that needs nothing else, neither network nor script, to be read."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ __all__ = ["Curve", "Example", "write_report_page"]
 LARGEST_MATRIX = 30  # classes; a larger table of confusions cannot be read
 LISTED_CONFUSIONS = 20  # where there is no table of them
 LISTED_BESIDE_MATRIX = 8
+LISTED_OF_CLASS = 3  # where one class is looked at
 FAINTEST = 0.001  # the smallest share of a class that is called a confusion
 
 
@@ -52,6 +54,8 @@ class Confusion(NamedTuple):
     share: float
     """Of the pixels of the true class."""
     pixels: int
+    listed: bool = True
+    """Whether it is among the largest of all; if not, only the filter by class shows it."""
 
 
 def write_report_page(
@@ -203,7 +207,7 @@ def _cell(share: float | None, right: bool) -> Cell:
 
 
 def _largest_confusions(report: EvaluationReport) -> list[Confusion]:
-    """Largest share of the true class first."""
+    """Largest share of the true class first: those of all classes, then others that are large for their class."""
     listed = LISTED_BESIDE_MATRIX if _fits(report) else LISTED_CONFUSIONS
     confusions = [
         Confusion(truth, prediction, share, report.confusion[truth][prediction])
@@ -211,7 +215,14 @@ def _largest_confusions(report: EvaluationReport) -> list[Confusion]:
         for prediction, share in enumerate(row)
         if truth != prediction and share is not None and share >= FAINTEST
     ]
-    return sorted(confusions, key=lambda confusion: -confusion.share)[:listed]
+    ranked = sorted(confusions, key=lambda confusion: -confusion.share)
+    of_class: Counter[int] = Counter(each.truth for each in ranked[:listed])
+    others = []
+    for each in ranked[listed:]:
+        of_class[each.truth] += 1
+        if of_class[each.truth] <= LISTED_OF_CLASS:
+            others.append(each._replace(listed=False))
+    return ranked[:listed] + others
 
 
 def _plots(curves: Sequence[Curve]) -> list[tuple[Curve, Plot | None]]:

@@ -89,7 +89,8 @@ def _confusion(report: EvaluationReport) -> Suggestion | None:
     wrong = np.array(report.confusion)
     np.fill_diagonal(wrong, 0)
     truth, predicted = divmod(int(wrong.argmax()), len(wrong))
-    if len(wrong) < 3 or wrong[truth, predicted] < DOMINANT * max(1, wrong.sum()):
+    alike = 2 / max(2, len(wrong) * (len(wrong) - 1))  # twice what each would have if all were as frequent
+    if wrong[truth, predicted] < max(DOMINANT, alike) * max(1, wrong.sum()) or alike == 1:
         return None
     names = report.labels.names
     return Suggestion(

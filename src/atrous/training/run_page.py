@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from atrous.data import SegmentationDataset, open_split
+from atrous.data import open_split
 from atrous.data.fraction import DrawnSamples
+from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.curves import Curve
 from atrous.evaluation.examples import predict_telling
 from atrous.evaluation.report import read_report
