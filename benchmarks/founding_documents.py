@@ -42,8 +42,8 @@ def on_fashion(name: str, network: str = "", steps: int | None = None) -> Run:
     if steps is not None:
         changes += [f"training.steps={steps}", f"training.validate_every={steps}", "training.batch_size=4"]
     start = None if network else "imagenet_v2"
-    scored = ["{out}/fashion", "--split", "test"]
-    return Run(f"000_{name}", "fashion_v3plus_mobilenet_v2", "{out}/fashion", changes, start, scored)
+    scored = ["{out}/fashion", "--split", "test", "--scales", "0.35"]
+    return Run(f"000_{name}", "fashion_v3plus_mobilenet_v2", "{out}/fashion", changes, start, scored, "last")
 
 
 def on_voc(name: str, recipe: str, start: str, *options: str, weights: str = "best") -> Run:

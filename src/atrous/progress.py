@@ -7,14 +7,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, TaskID, TextColumn
-from rich.progress import Progress as RichProgress
-from rich.progress import Task as RichTask
-from rich.table import Column
-from rich.text import Text
+if TYPE_CHECKING:  # a pipe needs none of it
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 T = TypeVar("T")
 
@@ -129,6 +126,8 @@ class Bar:
     """A live bar on a terminal, with time left."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self.bar: RichProgress | None = None
 
@@ -154,40 +153,20 @@ class Bar:
             else:
                 bar.remove_task(number)
 
-    def _new_bar(self) -> RichProgress:
+    def _new_bar(self) -> "RichProgress":
+        from rich.progress import Progress as RichProgress
+
+        from atrous.progress_columns import columns
+
         return RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(24 if self.console.width >= WIDE else 5, table_column=Column(no_wrap=True)),
-            MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            _TimeColumn(Column(no_wrap=True)),
-            _NoteColumn(),
+            *columns(duration, wide=self.console.width >= WIDE),
             console=self.console,
             redirect_stderr=sys.stderr.isatty(),  # errors that go to a file belong there and not above the bar
         )
 
 
-class _TimeColumn(ProgressColumn):
-    """The time left, or the time taken once the task is done."""
-
-    max_refresh = 0.5  # seconds between two renderings; faster, the last digits only flicker
-
-    def render(self, task: RichTask) -> Text:
-        if task.finished:
-            return Text(f"took {duration(task.finished_time or 0)}", style="progress.elapsed")
-        left = "-" if task.time_remaining is None else duration(task.time_remaining)
-        return Text(f"{left} left", style="progress.remaining")
-
-
-class _NoteColumn(ProgressColumn):
-    """The note; the only column that gives way where the terminal is narrow."""
-
-    def render(self, task: RichTask) -> Text:
-        return Text(task.fields["note"], no_wrap=True, overflow="ellipsis")
-
-
 class _BarTask:
-    def __init__(self, bar: RichProgress, number: TaskID) -> None:
+    def __init__(self, bar: "RichProgress", number: "TaskID") -> None:
         self.bar, self.number = bar, number
 
     def advance(self, note: str = "") -> None:

@@ -5,31 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from atrous.crf import DenseCRFConfig
 from atrous.data import open_split, parse_dataset
 from atrous.images import read_mask
 from atrous.inference.predictor import load
-from atrous.labels import LabelSpace
-from atrous.networks import build_network
-from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal
-from tests.small import SMALL_NETWORKS
 from tests.training.runs import files_below
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 36, 3)).astype(np.uint8)
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    labels = LabelSpace.from_names(["ground", "box", "stripe"])
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    info = CheckpointInfo(name="small", network=SMALL_NETWORKS[0], labels=labels)
-    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
-    return path
 
 
 @pytest.fixture
@@ -240,6 +225,28 @@ def test_predictions_come_back_from_annotation_tools_as_they_were_sent(
     assert [image["file_name"] for image in content["images"]] == ["a.png", "b.png"]
     one = json.loads((out / "a.json").read_text())
     assert (out / one["imagePath"]).resolve() == (pictures / "a.png").resolve()
+
+
+def test_annotators_meet_the_most_uncertain_picture_first(atrous: Terminal, model: Path, tmp_path: Path) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for name, seed in (("a", 1), ("b", 2), ("c", 3), ("d", 4)):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), np.uint8)
+        Image.fromarray(np.kron(noise, np.ones((8, 8, 1), np.uint8))).save(pictures / f"{name}.png")
+    assert atrous("predict", model, pictures, "-o", out, "--save", "cvat,coco").code == 0
+    predictor = load(model)
+    expected = {}
+    for path in pictures.iterdir():
+        ordered = np.sort(predictor(path).probabilities, axis=0)
+        expected[path.name] = 1 - float((ordered[-1] - ordered[-2]).mean())
+    order = sorted(expected, key=lambda name: -expected[name])
+    header, *lines = (out / "uncertainty.csv").read_text().splitlines()
+    assert header == "picture,uncertainty"
+    assert [line.split(",")[0] for line in lines] == order
+    assert [float(line.split(",")[1]) for line in lines] == pytest.approx([expected[name] for name in order], abs=1e-4)
+    xml = (out / "annotations.xml").read_text()
+    assert [xml.index(f'name="{name}"') for name in order] == sorted(xml.index(f'name="{name}"') for name in order)
+    assert [image["file_name"] for image in json.loads((out / "annotations.json").read_text())["images"]] == order
 
 
 def test_a_prediction_has_polygons_that_cover_it(model: Path, photo: Path) -> None:

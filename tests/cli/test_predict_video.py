@@ -4,31 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from atrous.inference.camera import Camera
 from atrous.inference.predictor import load
 from atrous.inference.smoothing import SmoothingConfig
-from atrous.labels import LabelSpace
-from atrous.networks import build_network
-from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal
 from tests.inference.test_camera import FakeCapture
 from tests.inference.test_video import FakeWindow
 from tests.inference.videos import images_of, moving_square, sound_of, times_of, write_video
-from tests.small import SMALL_NETWORKS
 from tests.training.runs import files_below
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    labels = LabelSpace.from_names(["ground", "box", "stripe"])
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    info = CheckpointInfo(name="small", network=SMALL_NETWORKS[0], labels=labels)
-    save_checkpoint(path, build_network(SMALL_NETWORKS[0], 3), info)
-    return path
 
 
 @pytest.fixture

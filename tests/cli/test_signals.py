@@ -18,7 +18,7 @@ from atrous.weights.checkpoint import load_tensors
 from tests.cli.terminal import process
 from tests.training.runs import assert_same_tensors, small_recipe
 
-SECONDS_TO_BEGIN = 60.0
+SECONDS_TO_BEGIN = 180.0
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_signal_ends_a_training_soon_and_well(
         os.killpg(training.pid, number)  # as Ctrl-C in a terminal does: the loader process gets it too
     else:
         training.send_signal(number)
-    out, err = training.communicate(timeout=20)
+    out, err = training.communicate(timeout=60)
     assert (training.returncode, err) == (0, "")
     assert "Stopped at step" in out
     assert f"atrous train {run.recipe} --output {run.path} --resume" in out
@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(tmp_path: Path) -> 
     run = RunFolder(tmp_path / "run")
     killed = begun(path, run, 15)
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate(timeout=20)
+    killed.communicate(timeout=60)
     assert load(run.last)
     assert load_tensors(run.state, "state")
     train(recipe, run.path, resume=True)

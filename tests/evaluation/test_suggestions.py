@@ -45,7 +45,7 @@ CASES = {
         "On pictures of train the mean IoU is 90.0%, on these 70.0%",
     ),
     "training.steps=STEPS": (report_with(mean_iou=0.3), 0.31, "Even on pictures of train the mean IoU is 31.0%"),
-    "atrous data check": (
+    "atrous data suspects": (
         report_with([[90, 30, 1], [1, 90, 1], [1, 1, 90]]),
         None,
         "85.7% of all wrong pixels are road",

@@ -1,5 +1,7 @@
+import sys
 import tracemalloc
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -147,3 +149,38 @@ def test_no_logits_of_the_pictures_size_are_ever_in_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 512 * 1024 + 200_000
+
+
+@pytest.mark.parametrize("make", [smooth, random])
+@pytest.mark.parametrize("resize", ["half_pixel", "align_corners", "asymmetric"])
+@pytest.mark.parametrize("size", [UP, SAME, DOWN, MIXED, (1, 1), (150, 130)])
+def test_without_numba_the_first_masks_are_the_same(
+    make: Maker, resize: ResizeMode, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = make(12, (9, 14), 0)
+    expected = label_map(logits, size, np.uint8, resize)
+    monkeypatch.delitem(sys.modules, "numba")
+    first = label_map(logits, size, np.uint8, resize)
+    assert first.dtype == expected.dtype
+    np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_without_numba_what_is_no_number_spreads_as_with_it(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = random(5, (6, 8), 0)
+    logits[2, 3, 4] = value
+    expected = label_map(logits, (31, 40), np.uint8)
+    monkeypatch.delitem(sys.modules, "numba")
+    np.testing.assert_array_equal(label_map(logits, (31, 40), np.uint8), expected)
+
+
+def test_numba_is_loaded_once_numpy_has_had_as_much_work_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["atrous.inference.label_map"]
+    monkeypatch.delitem(sys.modules, "numba")
+    monkeypatch.setattr(module, "WORTH_COMPILED_LOOPS", 100_000)
+    monkeypatch.setattr(module._Blended, "by_numpy", 0)
+    calls = Mock(wraps=module._compiled)
+    monkeypatch.setattr(module, "_compiled", calls)
+    for expected in (0, 1, 2):
+        label_map(random(21, (20, 20), 0), (60, 60), np.uint8)
+        assert calls.call_count == expected

@@ -230,7 +230,7 @@ def test_a_dense_crf_is_guided_by_the_pixels_of_the_file(tmp_path: Path, monkeyp
         seen.append(image.copy())
         return refine(probabilities, image, config)
 
-    monkeypatch.setattr("atrous.inference.prediction.refine", spy)
+    monkeypatch.setattr("atrous.crf.mean_field.refine", spy)
     network = build_network(SMALL_NETWORKS[0], 3)
     plain = Predictor(network, LABELS, name="small", device=CPU)(path)
     refined = Predictor(network, LABELS, name="small", device=CPU, crf=SMALL_CRF)(path)

@@ -23,6 +23,21 @@ def test_an_exported_file_is_computed_by_openvino_where_it_is_installed(monkeypa
     assert "pip install 'atrous[openvino]'" in choice.words
 
 
+def test_for_few_pictures_what_is_ready_soonest_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atrous.inference.runtimes.find_spec", lambda _name: object())
+    for pictures, runtime in ((1, "onnxruntime"), (8, "onnxruntime"), (9, "openvino"), (None, "openvino")):
+        assert choose_runtime("auto", "float32", exported=True, pictures=pictures).runtime == runtime
+    assert choose_runtime("auto", "bfloat16", exported=True, pictures=1)[:2] == ("openvino", "bfloat16")
+
+
+def test_openvinos_own_files_are_for_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atrous.inference.runtimes.find_spec", lambda _name: object())
+    assert choose_runtime("auto", "float32", exported=True, suffix=".xml", pictures=1).runtime == "openvino"
+    for wanted in ("torch", "onnxruntime"):
+        with pytest.raises(ConfigError, match=f"{wanted} reads no OpenVINO file: take --runtime openvino"):
+            choose_runtime(wanted, "float32", exported=True, suffix=".xml")
+
+
 def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has in (True, False):
         monkeypatch.setattr("atrous.inference.runtimes.has_bfloat16", lambda has=has: has)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from atrous.crf import DenseCRFConfig
     from atrous.inference.runtimes import Runtime, WantedPrecision
     from atrous.inference.views import Views
+    from atrous.labels import LabelSpace
 
 Model = Annotated[
     str,
@@ -39,6 +40,12 @@ RuntimeName = Annotated[
 ]
 PrecisionName = Annotated[
     str, typer.Option("--precision", help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
+]
+LabelsFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--labels", metavar="FILE", help="YAML with names, and colors if wanted, for exported files that lack them."
+    ),
 ]
 Scales = Annotated[
     str, typer.Option("--scales", metavar="LIST", help="At which sizes each picture is seen, such as 0.75,1,1.5.")
@@ -73,6 +80,20 @@ def chosen_crf(*, crf: bool, crf_config: Path | None) -> "DenseCRFConfig | None"
     choices = read_yaml(crf_config) if crf_config else {}
     chosen: DenseCRFConfig = parse(DenseCRFConfig, choices, str(crf_config))
     return chosen
+
+
+def chosen_labels(file: Path | None) -> "LabelSpace | None":
+    """The label space that a file names: `names`, a list, and `colors`, one [red, green, blue] for each, if wanted."""
+    if file is None:
+        return None
+    from atrous.config import parse, read_yaml
+    from atrous.labels import LabelSpace, voc_colors
+
+    data = read_yaml(file)
+    if isinstance(data.get("names"), list):
+        data.setdefault("colors", voc_colors(len(data["names"])))
+    labels: LabelSpace = parse(LabelSpace, data, str(file))
+    return labels
 
 
 def chosen_runtime(runtime: str, precision: str) -> "tuple[Runtime, WantedPrecision]":

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -12,6 +14,7 @@ from atrous.cli.options import (
     Crf,
     CrfFile,
     Flip,
+    LabelsFile,
     Model,
     OutputStride,
     PrecisionName,
@@ -19,24 +22,25 @@ from atrous.cli.options import (
     RuntimeName,
     Scales,
     chosen_crf,
+    chosen_labels,
     chosen_runtime,
     chosen_views,
 )
+from atrous.cli.predict_annotations import FOR_ANNOTATORS, TOGETHER, Done, save_for_annotators, uncertainty_for
+from atrous.cli.predict_rasters import OF_RASTERS, predict_rasters, raster_work, say_areas, split_rasters
 from atrous.cli.predict_video import VideoChoices, possible_files, predict_camera, predict_videos, sort_inputs
-from atrous.errors import ConfigError, ImageError, OutputError
+from atrous.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from atrous.cli.predict_video import Inputs
+    from atrous.images import ReadableFile
     from atrous.inference.exported import ExportedPredictor
     from atrous.inference.predictor import Prediction, Predictor
     from atrous.inference.recording import Shown
-    from atrous.labels import LabelSpace
     from atrous.progress import Progress
 
-SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png", "labelme": ".json"}
+SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png", "labelme": ".json", "polygons": ".geojson"}
 """What can be written for each picture, and how the names of its files end."""
-TOGETHER = {"cvat": "annotations.xml", "coco": "annotations.json"}
-"""What can be written for all pictures together, from their masks."""
 OF_VIDEOS: "tuple[Shown, ...]" = ("mask", "overlay", "color")
 """What can be written for videos."""
 DEFAULT = "mask,overlay"
@@ -47,7 +51,8 @@ def predict(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT", help="Pictures, folders of pictures, videos, glob patterns, or a camera's number."
+            metavar="INPUT",
+            help="Pictures, folders, patterns, tars, addresses, @LIST, rasters, videos, or a camera's number.",
         ),
     ],
     *,
@@ -56,8 +61,8 @@ def predict(
         Optional[str],  # noqa: UP045 - typer reads it
         typer.Option(
             "--save",
-            help="What to write, with commas: mask (class indices), overlay, color; labelme, cvat, coco. "
-            f"By default {DEFAULT}.",
+            help="What to write, with commas: mask (class indices), overlay, color, polygons (GeoJSON); labelme, cvat, "
+            f"coco. By default {DEFAULT}.",
         ),
     ] = None,
     output_stride: OutputStride = None,
@@ -67,6 +72,7 @@ def predict(
     crf_config: CrfFile = None,
     runtime: RuntimeName = "auto",
     precision: PrecisionName = "float32",
+    labels: LabelsFile = None,
     abstain: Annotated[
         float,
         typer.Option(
@@ -84,32 +90,56 @@ def predict(
     show: Annotated[
         bool, typer.Option("--show", help="Videos: show overlays in a window; alone it writes nothing.")
     ] = False,
+    memory: Annotated[
+        Optional[float],  # noqa: UP045 - typer reads it
+        typer.Option("--memory", min=0.1, help="Rasters: GB that may be used; by default half of what is free."),
+    ] = None,
+    bands: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads it
+        typer.Option("--bands", metavar="R,G,B", help="Rasters: which bands are red, green and blue, from 1."),
+    ] = None,
+    value_range: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads it
+        typer.Option("--value-range", metavar="LOW,HIGH", help="Rasters: values that are shown as 0 and 255."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Pictures and rasters: go on where an interrupted run has ended.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Segment pictures and videos: one mask per picture or frame, of exactly its size.
 
     NAME.png is the mask: a palette PNG that looks coloured and holds class indices. NAME_overlay.jpg is the picture
     with the classes' colours over it, NAME_color.png the colours alone. As polygons, for annotation tools: labelme
-    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all. A picture that
-    cannot be read is reported and does not stop the others; the exit code is then 1.
+    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all, the most
+    uncertain pictures first; uncertainty.csv lists them in this order. A picture that cannot be read is reported and
+    does not stop the others; the exit code is then 1.
 
     Of a video, NAME_overlay.mp4 and NAME_color.mp4 have its frames at their times, with its sound; NAME_mask.mkv holds
     class indices and loses nothing. A whole number is a camera: 0 is the first one, and Ctrl-C ends it.
+
+    A TIFF or JPEG 2000 that lies somewhere on Earth, and any picture of more than 64 megapixels, is a raster: it is
+    segmented in windows that overlap, and NAME.tif is its mask, in the same place on Earth.
     """
-    from atrous.images import find_images, unique_stems
+    from atrous.inference.many import numbers_of_process
     from atrous.inference.opening import open_predictor
+    from atrous.inference.sources import find_sources, names_of
     from atrous.progress import terminal_progress
 
     progress = terminal_progress(quiet=quiet)
     given = sort_inputs(inputs)
     wanted = _parse_save(("" if show else DEFAULT) if save is None else save, given, show=show)
     choices = VideoChoices(output, [word for word in OF_VIDEOS if word in wanted], smoothing, fps, show)
-    paths = find_images(given.pictures)
-    stems = unique_stems([*paths, *given.videos])
-    pictures, videos = list(zip(paths, stems, strict=False)), list(zip(given.videos, stems[len(paths) :], strict=True))
+    sources = find_sources(given.pictures)
+    stems = names_of([*sources, *given.videos])
+    videos = list(zip(given.videos, stems[len(sources) :], strict=True))
+    rasters, pictures = split_rasters(list(zip(sources, stems, strict=False)))
+    _require_possible(wanted, rasters)
+    work = raster_work(output, wanted, bands, value_range, memory, resume=resume)
     results = [file for _, stem in pictures for file in _files(output, stem, wanted).values()]
+    results += [file for _, stem in rasters for file in work.files(stem).values()]
     results += [file for _, stem in videos for file in possible_files(stem, choices)]
-    _require_inputs_kept([*paths, *given.videos], results)
+    _require_inputs_kept([*(source for source in sources if isinstance(source, Path)), *given.videos], results)
     chosen, exactly = chosen_runtime(runtime, precision)
     predictor = open_predictor(
         model,
@@ -119,15 +149,19 @@ def predict(
         abstain=abstain,
         runtime=chosen,
         precision=exactly,
+        labels=chosen_labels(labels),
+        pictures=len(pictures),
         progress=progress,
     )
-    failures = _predict_pictures(predictor, pictures, output, wanted, progress) if pictures else 0
+    failures = _predict_pictures(predictor, pictures, output, wanted, progress, resume=resume) if pictures else 0
+    failures += predict_rasters(predictor, [rasters[n] for n in numbers_of_process(len(rasters))], work, progress)
     if videos or given.cameras:
         from atrous.inference.predictor import Predictor
 
         if not isinstance(predictor, Predictor):
             raise ConfigError("An exported file predicts pictures: give the checkpoint for videos and cameras.")
-        failures += predict_videos(predictor, videos, choices, progress)
+        mine = [videos[number] for number in numbers_of_process(len(videos))]
+        failures += predict_videos(predictor, mine, choices, progress)
         for camera in given.cameras:
             predict_camera(predictor, camera, choices, progress)
     if failures:
@@ -136,31 +170,85 @@ def predict(
 
 def _predict_pictures(
     predictor: "Predictor | ExportedPredictor",
-    pictures: list[tuple[Path, str]],
+    pictures: "Sequence[tuple[ReadableFile, str]]",
     output: Path,
     wanted: list[str],
     progress: "Progress",
+    *,
+    resume: bool,
 ) -> int:
-    """Segment pictures one after the other; return how many could not be read."""
-    from atrous.progress import track
+    """Segment pictures in their order; return how many could not be read."""
+    from atrous.inference.many import numbers_of_process, predict_many
+
+    sources, stems = [source for source, _ in pictures], [stem for _, stem in pictures]
+    mine = numbers_of_process(len(pictures))
+    _require_one_process(wanted, len(mine) < len(pictures))
+    files = {number: _files(output, stems[number], wanted) for number in mine}
+    missing = [number for number in mine if not (resume and all(map(Path.exists, files[number].values())))]
+
+    uncertainties: dict[int, float] = {}
+
+    def finish(number: int, prediction: "Prediction") -> dict[str, int]:
+        _save(prediction, sources[number], files[number])
+        uncertainties[number] = uncertainty_for(wanted, prediction)
+        return _areas(prediction)
 
     areas: Counter[str] = Counter()
-    done: list[tuple[Path, Path]] = []
-    for path, stem in track(pictures, progress, "Segmenting", len(pictures)):
-        try:
-            prediction = predictor(path)
-        except ImageError as error:
-            print(f"Error: {error}", file=sys.stderr)
-        else:
-            _save(prediction, path, _files(output, stem, wanted))
-            done.append((path, output / f"{stem}.png"))
-            areas.update(_areas(prediction))
-    _save_together(done, output, wanted, predictor.labels)
-    count = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
-    progress.say(f"{len(done)} of {count} segmented" + (f"; results in {output}" if done else ""))
-    for name, pixels in areas.most_common():
-        progress.say(f"{pixels / areas.total():>8.2%}  {name}")
-    return len(pictures) - len(done)
+    failed: set[int] = set()
+    with (
+        progress.task("Segmenting", len(mine), len(mine) - len(missing)) as task,
+        closing(predict_many(predictor, sources, finish, numbers=missing, progress=progress)) as outcomes,
+    ):
+        for outcome in outcomes:
+            if outcome.error:
+                print(f"Error: {outcome.error}", file=sys.stderr)
+                failed.add(outcome.number)
+            areas.update(outcome.result or {})
+            task.advance()
+    done = [
+        Done(sources[number], output / f"{stems[number]}.png", uncertainties.get(number))
+        for number in mine
+        if number not in failed
+    ]
+    save_for_annotators(done, output, wanted, predictor.labels)
+    _say_what_was_done(len(mine), len(missing), [str(sources[number]) for number in sorted(failed)], output, progress)
+    say_areas(areas, progress)
+    return len(failed)
+
+
+def _say_what_was_done(count: int, missing: int, failed: list[str], output: Path, progress: "Progress") -> None:
+    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    before = f", {count - missing} of them before" if missing < count else ""
+    where = f"; results in {output}" if len(failed) < count else ""
+    progress.say(f"{count - len(failed)} of {pictures} segmented{before}{where}")
+    for name in failed:
+        progress.say(f"  not segmented: {name}")
+
+
+def _require_possible(wanted: list[str], rasters: "Sequence[tuple[Path, str]]") -> None:
+    """Refuse what is not written of rasters.
+
+    Raises:
+        ConfigError: It names a raster.
+    """
+    for word in wanted:
+        if rasters and word not in OF_RASTERS:
+            known = ", ".join(OF_RASTERS)
+            raise ConfigError(f"--save {word} is for pictures: of a raster such as {rasters[0][0]} there are {known}.")
+
+
+def _require_one_process(wanted: list[str], several: bool) -> None:
+    """Refuse files for all pictures together where each process has a part of them.
+
+    Raises:
+        ConfigError: It says how to get them.
+    """
+    together = [word for word in wanted if word in FOR_ANNOTATORS]
+    if several and together:
+        raise ConfigError(
+            f"--save {together[0]} needs all masks, of which each of several processes has a part: write the masks "
+            f"first, then run the same in one process with --resume."
+        )
 
 
 def _areas(prediction: "Prediction") -> dict[str, int]:
@@ -208,23 +296,7 @@ def _require_inputs_kept(inputs: list[Path], outputs: list[Path]) -> None:
             raise OutputError(f"The result {path} would replace what is to be segmented: choose another --output.")
 
 
-def _save_together(done: list[tuple[Path, Path]], output: Path, wanted: list[str], labels: "LabelSpace") -> None:
-    """Write what all pictures share, from the masks of those that could be read."""
-    from atrous.data.labelled import LabelledImage
-    from atrous.data.to_coco import write_coco
-    from atrous.data.to_cvat import write_cvat
-    from atrous.images import read_mask
-
-    for word, name in TOGETHER.items():
-        if word in wanted:
-            images = (LabelledImage(picture.name, read_mask(mask)) for picture, mask in done)
-            write = write_cvat if word == "cvat" else write_coco
-            write(output / name, output.resolve().name, images, labels)
-
-
-def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> None:
-    from atrous.data.labelled import LabelledImage
-    from atrous.data.to_labelme import write_labelme
+def _save(prediction: "Prediction", picture: "ReadableFile", files: dict[str, Path]) -> None:
     from atrous.images import write_image
 
     for word, path in files.items():
@@ -234,7 +306,20 @@ def _save(prediction: "Prediction", picture: Path, files: dict[str, Path]) -> No
             case "overlay":
                 write_image(path, prediction.overlay())
             case "labelme":
-                seen_from_there = os.path.relpath(picture.resolve(), path.resolve().parent)
-                write_labelme(path, LabelledImage(seen_from_there, prediction.mask), prediction.labels)
+                _save_labelme(prediction, picture, path)
+            case "polygons":
+                from atrous.inference.geojson import write_geojson
+
+                write_geojson(path, prediction.polygons(), prediction.labels)
             case _:
                 write_image(path, prediction.color())
+
+
+def _save_labelme(prediction: "Prediction", picture: "ReadableFile", path: Path) -> None:
+    from atrous.data.labelled import LabelledImage
+    from atrous.data.to_labelme import write_labelme
+
+    seen_from_there = picture.name
+    if isinstance(picture, Path):
+        seen_from_there = os.path.relpath(picture.resolve(), path.resolve().parent)
+    write_labelme(path, LabelledImage(seen_from_there, prediction.mask), prediction.labels)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atrous.crf import DenseCRFConfig
-from atrous.inference.exported import SUFFIX, ExportedPredictor
+from atrous.inference.exported import ExportedPredictor
+from atrous.inference.exported_file import is_exported
 from atrous.inference.opening import open_predictor
 from atrous.inference.runtimes import Runtime, WantedPrecision
 from atrous.inference.views import PLAIN, Views
@@ -40,7 +41,7 @@ def open_for_scoring(
         DownloadError: If it cannot be fetched.
         ConfigError: If the choices do not fit the model or each other.
     """
-    if runtime == "auto" and precision == "float32" and not str(model).lower().endswith(SUFFIX):
+    if runtime == "auto" and precision == "float32" and not is_exported(model):
         from atrous.inference.predictor import load
 
         return load(model, crf=crf, views=views, output_stride=output_stride, progress=progress)

@@ -27,7 +27,7 @@ class Protocol(Config):
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     output_stride: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16", "int8"]
     crf: DenseCRFConfig | None = None
     """What refined the predictions, if anything."""
     fingerprint: str

@@ -95,20 +95,19 @@ def _confusion(report: EvaluationReport) -> Suggestion | None:
     names = report.labels.names
     return Suggestion(
         f"{_percent(wrong[truth, predicted] / wrong.sum())} of all wrong pixels are {names[truth]} that is called "
-        f"{names[predicted]}. Look at these pictures first: if the masks disagree about it too, correct them.",
-        "atrous data check DATASET",
+        f"{names[predicted]}. Look whether the labels agree about it among themselves, and correct those that do not.",
+        "atrous data suspects MODEL DATASET",
     )
 
 
 def _small(report: EvaluationReport) -> Suggestion | None:
-    if not report.sizes or report.protocol.output_stride <= 8:
+    sizes = [(each, each.mean_iou) for each in report.sizes if each.mean_iou is not None]
+    if len(sizes) < 2 or report.protocol.output_stride <= 8 or sizes[0][1] >= SMALL * sizes[-1][1]:
         return None
-    small, large = report.sizes[0], report.sizes[-1]
-    if small.mean_iou is None or large.mean_iou is None or small.mean_iou >= SMALL * large.mean_iou:
-        return None
+    (small, of_small), (large, of_large) = sizes[0], sizes[-1]
     return Suggestion(
-        f"Areas of less than {small.below:,} pixels have a mean IoU of {_percent(small.mean_iou)}, large ones "
-        f"{_percent(large.mean_iou)}. A finer grid of features sees more of them, at two to four times the time.",
+        f"Areas of less than {small.below:,} pixels have a mean IoU of {_percent(of_small)}, {large.name} ones "
+        f"{_percent(of_large)}. A finer grid of features sees more of them, at two to four times the time.",
         "network.output_stride=8",
     )
 

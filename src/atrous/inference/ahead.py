@@ -2,10 +2,13 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -49,6 +52,25 @@ def ahead(items: Iterable[T], count: int) -> Generator[T]:
     """
     handover = _Handover[T](count)
     return _taken(items, handover, handover.put)
+
+
+def mapped(function: Callable[[S], T], items: Iterable[S], threads: int, count: int) -> Generator[T]:
+    """Yield `function` of each item, in the order of the items, while threads are at up to `count` that follow.
+
+    What fails there fails here, behind the results before it. When nobody takes results any longer, no more are begun.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[T]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def newest(items: Iterable[T]) -> Generator[T]:

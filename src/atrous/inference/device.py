@@ -1,5 +1,6 @@
 """Which device to compute on, and what that device is good at."""
 
+import os
 from functools import cache
 from typing import Literal
 
@@ -13,8 +14,11 @@ DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": to
 
 
 def best_device() -> torch.device:
-    """The first GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first GPU if there is one, else the CPU; of several processes on a machine, each has a GPU of its own."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    number = os.environ.get("LOCAL_RANK", "")  # as torchrun counts them
+    return torch.device("cuda", int(number) % torch.cuda.device_count()) if number.isdecimal() else torch.device("cuda")
 
 
 @cache

@@ -1,20 +1,18 @@
-"""Prediction from an exported ONNX file: the same answers as from its checkpoint, without torch."""
+"""Prediction from an exported file, ONNX or OpenVINO's: the same answers as from its checkpoint, without torch."""
 
 from pathlib import Path
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from atrous.crf import DenseCRFConfig
-from atrous.errors import ConfigError
+from atrous.errors import CheckpointError, ConfigError
 from atrous.inference.exported_file import ExportCard, read_card
 from atrous.inference.prediction import LabelledPrediction, Prediction, pixels_of, require_same_number
 from atrous.inference.runtimes import Choice, Session, choose_runtime, open_session
 from atrous.inference.views import PLAIN, Answer, View, Views
 from atrous.labels import LabelSpace
-
-SUFFIX = ".onnx"
 
 
 class ExportedPredictor:
@@ -47,7 +45,10 @@ class ExportedPredictor:
                 f"{card.name} was exported with labels alone: export it with --output logits for a CRF or more views."
             )
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
-        self.labels, self.name, self.precision = card.labels, card.name, choice.precision
+        self.labels, self.name = card.labels, card.name
+        self.precision: Literal["float32", "bfloat16", "int8"] = (
+            "int8" if card.precision == "int8" else choice.precision
+        )
         self.output_stride = card.output_stride
         self.abstain = 0.0
         """Where the largest probability is lower, masks have the ignore value; labels alone are certain."""
@@ -72,10 +73,26 @@ class ExportedPredictor:
         height, width = view.size(*image.shape[:2])
         seen = image.astype(np.float32) / np.float32(255)
         if (height, width) != image.shape[:2]:
+            import cv2
+
             seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
-        seen = seen[:, ::-1] if view.flipped else seen
-        answer: NDArray[np.float32] = self.session(np.ascontiguousarray(seen.transpose(2, 0, 1)[None]))[0]
-        return answer
+        return self._checked(self.session(planes_of(seen[:, ::-1] if view.flipped else seen)))
+
+    def _checked(self, answers: NDArray[Any]) -> NDArray[Any]:
+        """The first answer, if it is of the form and for the classes that the card names."""
+        shape = (self.labels.num_classes, "h", "w") if self.card.output == "logits" else ("H", "W")
+        if answers.ndim != 1 + len(shape) or (len(shape) == 3 and answers.shape[1] != shape[0]):
+            raise CheckpointError(
+                f"{self.name} answers with numbers of shape {list(answers.shape)}, where [1, "
+                f"{', '.join(map(str, shape))}] was expected: give a file of this form, or as many labels as it has."
+            )
+        first: NDArray[Any] = answers[0]
+        return first
+
+
+def planes_of(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [H, W, 3] as the batch [1, 3, H, W] that exported files take."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
 def load_exported(
@@ -89,7 +106,7 @@ def load_exported(
     """Read an exported file and make it predict.
 
     Args:
-        path: The ONNX file.
+        path: The file, .onnx or .xml.
         choice: What computes, and how exactly; by default what is fastest in float32.
         labels: What the outputs mean, for a file of another program that takes float32 RGB [B, 3, H, W] in 0..1.
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
@@ -106,8 +123,8 @@ def load_exported(
         card = known.model_copy(update={"labels": labels})
     if card is None:
         raise ConfigError(
-            f"{path} does not say what its classes are, as `atrous export` did not write it: give the labels in "
-            f"Python, `load_exported(path, labels=...)`, or export it again."
+            f"{path} does not say what its classes are, as `atrous export` did not write it: name them with "
+            f"--labels FILE, or export it again."
         )
-    choice = choice or choose_runtime("auto", "float32", exported=True)
+    choice = choice or choose_runtime("auto", "float32", exported=True, suffix=path.suffix.lower())
     return ExportedPredictor(open_session(path, choice), card, choice=choice, crf=crf, views=views)

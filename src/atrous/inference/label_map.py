@@ -1,11 +1,12 @@
 """From low-resolution logits to the mask of the picture, without ever holding logits of the picture's size."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.inference.cells import fill_cells, labels_of_pixels, labels_of_planes
+from atrous.inference.first_label_map import FirstLabelMap, Side
 from atrous.labels import Mask
 from atrous.threads import Threads, processors
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:  # it would import torch, which prediction from an exported fi
 
 WORTH_A_THREAD = 2_000_000
 """Logits and pixels per thread, below which starting it costs more than it saves."""
+WORTH_COMPILED_LOOPS = 10_000_000
+"""Values that numpy blends, in all, in the time in which numba would be loaded."""
+
+
+class _Blended:
+    by_numpy = 0
+    """How many values this process has had blended without numba."""
 
 
 def label_map(
@@ -40,10 +48,29 @@ def label_map(
         from exact ties, and to its last bit where torch computes with fused multiplication and addition.
     """
     planes, pixels = _in_memory(np.asarray(logits, np.float32))
+    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, pixels.shape[:2], strict=True))
+    if "numba" not in sys.modules:
+        first = FirstLabelMap(pixels, rows, columns, dtype)
+        _Blended.by_numpy += first.work
+        if _Blended.by_numpy <= WORTH_COMPILED_LOOPS:
+            return first.filled()
+    return _compiled(planes, pixels, rows, columns, size, dtype, threads)
+
+
+def _compiled(
+    planes: NDArray[np.float32],
+    pixels: NDArray[np.float32],
+    rows: Side,
+    columns: Side,
+    size: tuple[int, int],
+    dtype: type[np.uint8] | type[np.uint16],
+    threads: int | None,
+) -> Mask:
+    from atrous.inference.cells import fill_cells, labels_of_pixels, labels_of_planes
+
     height, width = pixels.shape[:2]
     labels = np.empty((height, width), np.int32)
     mask: Mask = np.empty(size, dtype)
-    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, pixels.shape[:2], strict=True))
     with Threads(threads or _useful_threads(pixels.size + mask.size)) as pool:
         if pixels.flags.c_contiguous:
             whole = pixels.view(np.int32)
@@ -67,8 +94,8 @@ def _useful_threads(work: int) -> int:
     return max(1, min(processors(), work // WORTH_A_THREAD))
 
 
-def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Where the pixels begin that lie behind each of `count` logits, and each pixel's weight of the next logit."""
+def _neighbours(length: int, count: int, resize: "ResizeMode") -> Side:
+    """Where `length` pixels lie between `count` logits."""
     pixels = np.arange(length, dtype=np.float32)
     match resize:
         case "half_pixel":
@@ -81,4 +108,4 @@ def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[
             position = pixels * np.float32(count / length)
     first = np.minimum(position.astype(np.int64), count - 1)
     weight = np.clip(position - first.astype(np.float32), 0, 1).astype(np.float32)
-    return np.searchsorted(first, np.arange(count + 1)), weight
+    return Side(np.searchsorted(first, np.arange(count + 1)), weight)

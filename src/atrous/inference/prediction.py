@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from atrous.crf import DenseCRFConfig, refine
+from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.images import read_image, write_mask
 from atrous.inference.label_map import label_map
@@ -65,7 +65,17 @@ class Prediction:
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: the K values of a pixel sum to 1."""
         probabilities = mean_probabilities(self._answers, self.image.shape[:2], self._resize)
-        return refine(probabilities, self.image, self.crf) if self.crf else probabilities
+        if not self.crf:
+            return probabilities
+        from atrous.crf import refine
+
+        return refine(probabilities, self.image, self.crf)
+
+    def probabilities_in(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """float32 [K, h, w]: a part of `probabilities`, for its part of the cost unless a CRF refines them."""
+        if self.crf or "probabilities" in vars(self):
+            return self.probabilities[:, rows, columns]
+        return mean_probabilities(self._answers, self.image.shape[:2], self._resize, rows, columns)
 
     def confidence(self, step: int = 1) -> NDArray[np.float32] | None:
         """The largest probability of each pixel in every so many rows and columns; None where labels alone are known.
@@ -138,7 +148,12 @@ class LabelledPrediction(Prediction):
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """float32 [K, H, W]: 1 for the label of a pixel, 0 for the others."""
-        return np.equal(self.mask, np.arange(self.labels.num_classes)[:, None, None]).astype(np.float32)
+        return self.probabilities_in(slice(None), slice(None))
+
+    def probabilities_in(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """float32 [K, h, w]: a part of them."""
+        classes = np.arange(self.labels.num_classes)[:, None, None]
+        return np.equal(self.mask[rows, columns], classes).astype(np.float32)
 
 
 def pixels_of(image: NDArray[np.uint8] | str | Path) -> NDArray[np.uint8]:

@@ -138,7 +138,8 @@ def load(
     """Read a checkpoint and make it predict.
 
     Args:
-        model: A path, a name that `atrous models` lists, or `hf://owner/model`; what is not here is fetched.
+        model: A path of a checkpoint or of a .pt2 that `atrous export` wrote, a name that `atrous models` lists, or
+            `hf://owner/model`; what is not here is fetched.
         device: Where it computes; by default a GPU if there is one.
         precision: The type of its arithmetic; the logits are float32 in any case.
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
@@ -154,7 +155,7 @@ def load(
         ConfigError: If the CRF's compatibility matrix is for another number of classes, or the network cannot have
             this output stride.
     """
-    checkpoint = load_checkpoint(find_model(model, progress))
+    checkpoint = _read(model, progress)
     network, info = checkpoint.network, checkpoint.info
     if output_stride is not None:
         network = network.with_output_stride(output_stride)
@@ -173,6 +174,14 @@ def load(
         session=session,
         abstain=abstain,
     )
+
+
+def _read(model: str | Path, progress: Progress | None) -> Checkpoint:
+    if Path(model).suffix.lower() != ".pt2":
+        return load_checkpoint(find_model(model, progress))
+    from atrous.inference.program_file import load_program
+
+    return load_program(Path(model))
 
 
 def _converted(

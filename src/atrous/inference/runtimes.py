@@ -17,6 +17,8 @@ WantedPrecision = Literal["auto", "float32", "bfloat16"]
 Precision = Literal["float32", "bfloat16"]
 EXTRAS = {"onnxruntime": "export", "openvino": "openvino"}
 """The extra of the package that brings each."""
+FEW = 8
+"""Pictures that onnxruntime has done by the time at which OpenVINO, which is faster then, has begun."""
 
 
 class Session(Protocol):
@@ -36,25 +38,42 @@ class Choice(NamedTuple):
     @property
     def words(self) -> str:
         """One line for those who wait."""
-        return f"Runtime: {self.runtime} in {self.precision}, {self.reason}."
+        return self.words_in(self.precision)
+
+    def words_in(self, precision: str) -> str:
+        """The same for a file that brings its own precision."""
+        return f"Runtime: {self.runtime} in {precision}, {self.reason}."
 
 
-def choose_runtime(wanted: Runtime, precision: WantedPrecision, *, exported: bool, gpu: bool = False) -> Choice:
+def choose_runtime(
+    wanted: Runtime,
+    precision: WantedPrecision,
+    *,
+    exported: bool,
+    gpu: bool = False,
+    suffix: str = ".onnx",
+    pictures: int | None = None,
+) -> Choice:
     """Choose what computes a model.
 
     Args:
         wanted: As the user says; `auto` takes what is fastest without a conversion that takes minutes.
         precision: `auto` takes bfloat16 where the processor has instructions for it.
-        exported: Whether the model is an ONNX file, else a checkpoint.
+        exported: Whether the model is an ONNX or OpenVINO file, else a checkpoint.
         gpu: Whether there is one.
+        suffix: The end of an exported file's name.
+        pictures: How many there will be, if that is known.
 
     Raises:
         ConfigError: If it is not installed, or cannot do what is asked for.
     """
     if exported and wanted == "torch":
-        raise ConfigError("torch reads no ONNX file: take --runtime onnxruntime or openvino, or give the checkpoint.")
+        kind, others = ("OpenVINO", "openvino") if suffix == ".xml" else ("ONNX", "onnxruntime or openvino")
+        raise ConfigError(f"torch reads no {kind} file: take --runtime {others}, or give the checkpoint.")
+    if exported and suffix == ".xml" and wanted == "onnxruntime":
+        raise ConfigError("onnxruntime reads no OpenVINO file: take --runtime openvino, or export the model as .onnx.")
     if wanted == "auto":
-        name, reason = _best_for_file() if exported else _best_for_checkpoint(gpu=gpu)
+        name, reason = _best_for_file(suffix, precision, pictures) if exported else _best_for_checkpoint(gpu=gpu)
     else:
         name, reason = wanted, "as asked for"
     if name != "torch" and find_spec(name) is None:
@@ -65,10 +84,17 @@ def choose_runtime(wanted: Runtime, precision: WantedPrecision, *, exported: boo
     return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
 
 
-def _best_for_file() -> tuple[Literal["onnxruntime", "openvino"], str]:
-    if find_spec("openvino") is not None:
-        return "openvino", "the fastest for exported files on this kind of processor"
-    return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
+def _best_for_file(
+    suffix: str, precision: WantedPrecision, pictures: int | None
+) -> tuple[Literal["onnxruntime", "openvino"], str]:
+    if suffix == ".xml":
+        return "openvino", "whose file it is"
+    if find_spec("openvino") is None:
+        return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
+    few = pictures is not None and pictures <= FEW and precision == "float32"  # which is all that onnxruntime does
+    if few and find_spec("onnxruntime") is not None:
+        return "onnxruntime", "which is ready soonest, for few pictures"
+    return "openvino", "the fastest for exported files on this kind of processor"
 
 
 def _best_for_checkpoint(*, gpu: bool) -> tuple[Literal["torch"], str]:
@@ -84,10 +110,24 @@ def open_session(path: Path, choice: Choice) -> Session:
         CheckpointError: If the runtime cannot read the file.
     """
     try:
-        return _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
+        session = _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
     except Exception as error:  # both raise their own kinds, without a common one
-        cause = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{choice.runtime} cannot read {path} ({cause}): export the model again.") from None
+        raise CheckpointError(f"{choice.runtime} cannot read {path} ({_cause(error)}): export it again.") from None
+
+    def answer(batch: NDArray[np.float32]) -> NDArray[Any]:
+        try:
+            return session(batch)
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} does not take float32 pictures {list(batch.shape)} [B, 3, H, W] ({_cause(error)}): give a "
+                f"file that takes RGB in 0..1 of any size."
+            ) from None
+
+    return answer
+
+
+def _cause(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
 
 
 def threads() -> int:

@@ -23,17 +23,26 @@ TRACED = (2, 3, 161, 193)
 Output = Literal["logits", "labels"]
 
 
-class _Answer(nn.Module):
+class Answer(nn.Module):
+    """A network that gives what a file is to give."""
+
     def __init__(self, network: SegmentationNetwork, output: Output) -> None:
+        """Take a network as it is."""
         super().__init__()
         self.network, self.output = network, output
 
     def forward(self, image: Tensor) -> Tensor:
+        """float32 [B, 3, H, W] to logits [B, K, h, w] or labels [B, H, W]."""
         logits = self.network.low_resolution_logits(image)
         if self.output == "logits":
             return logits
         resized = resize_bilinear(logits, image.shape[-2:], self.network.resize)
         return resized.argmax(dim=1).to(torch.uint8 if self.network.num_classes <= 255 else torch.int32)
+
+
+def answering(network: SegmentationNetwork, output: Output) -> Answer:
+    """The network on the CPU with its norms folded, ready to be written."""
+    return Answer(folded(network.cpu()).to(memory_format=torch.contiguous_format), output).eval()
 
 
 def card_of(network: SegmentationNetwork, info: CheckpointInfo, output: Output = "logits") -> ExportCard:
@@ -48,6 +57,7 @@ def card_of(network: SegmentationNetwork, info: CheckpointInfo, output: Output =
         pixels={"mean": pixels.mean.flatten().tolist(), "std": pixels.std.flatten().tolist(), "order": pixels.order},
         scores=info.scores,
         provenance=info.provenance,
+        network=info.network.model_dump(mode="json"),
     )
 
 
@@ -61,7 +71,7 @@ def write_onnx(path: Path, network: SegmentationNetwork, card: ExportCard) -> No
         ConfigError: If the exporter is not installed, or cannot express the network.
         OutputError: If the place cannot be written.
     """
-    answer = _Answer(folded(network.cpu()).to(memory_format=torch.contiguous_format), card.output).eval()
+    answer = answering(network, card.output)
     sizes = {0: "batch", 2: "height", 3: "width"}
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -86,3 +96,12 @@ def write_onnx(path: Path, network: SegmentationNetwork, card: ExportCard) -> No
     program.model.metadata_props[METADATA_KEY] = card.model_dump_json()
     with replacing(path) as beside:
         program.save(str(beside))
+
+
+def restamp_onnx(source: Path, path: Path, card: ExportCard) -> None:
+    """Write an ONNX file again, with another card."""
+    import onnx_ir
+
+    model = onnx_ir.load(source)
+    model.metadata_props[METADATA_KEY] = card.model_dump_json()
+    onnx_ir.save(model, path)

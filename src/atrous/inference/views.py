@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
 BAND = 64
 """Rows of a mask that are averaged together: so the probabilities of the whole picture are never held."""
+
+ALL = slice(None)
+"""Every row, or every column."""
 
 
 class View(NamedTuple):
@@ -71,18 +73,27 @@ class Answer(NamedTuple):
     flipped: bool = False
 
 
-def mean_probabilities(answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode") -> NDArray[np.float32]:
+def mean_probabilities(
+    answers: Sequence[Answer],
+    size: tuple[int, int],
+    resize: "ResizeMode",
+    rows: slice = ALL,
+    columns: slice = ALL,
+) -> NDArray[np.float32]:
     """Enlarge each answer's logits to the picture, and average the probabilities that follow from them.
 
     Args:
         answers: Of the same picture.
         size: (height, width) of the picture.
         resize: How logits are enlarged.
+        rows: Which rows of the picture are wanted; the others cost nothing.
+        columns: Likewise.
 
     Returns:
-        float32 [K, H, W]; the K values of a pixel sum to 1.
+        float32 [K, H, W] of these rows and columns; the K values of a pixel sum to 1.
     """
-    return np.ascontiguousarray(_Average(answers, size, resize).rows(0, size[0]).transpose(2, 0, 1))
+    average = _Average(answers, size, resize, rows, columns)
+    return np.ascontiguousarray(average.rows(0, average.height).transpose(2, 0, 1))
 
 
 def mean_mask(
@@ -107,38 +118,50 @@ def mean_confidence(
     Returns:
         float32 [ceil(H / step), ceil(W / step)].
     """
-    average = _Average(answers, size, resize, step)
-    confidence = np.empty((len(range(0, size[0], step)), average.width), np.float32)
+    some = slice(None, None, step)
+    average = _Average(answers, size, resize, some, some)
+    confidence = np.empty((average.height, average.width), np.float32)
     for start in range(0, len(confidence), BAND):
         confidence[start : start + BAND] = average.rows(start, min(start + BAND, len(confidence))).max(axis=2)
     return confidence
 
 
 class _Average:
-    """All answers, laid under the pixels of the picture: of all rows and columns, or of every so many."""
+    """All answers, laid under the pixels of the picture: of all rows and columns, or of some."""
 
-    def __init__(self, answers: Sequence[Answer], size: tuple[int, int], resize: "ResizeMode", step: int = 1) -> None:
-        self.width = len(range(0, size[1], step))
-        layers = [_layer(answer, size, resize) for answer in answers]
-        self.layers = [(pixels, *(np.ascontiguousarray(each[::step]) for each in places)) for pixels, *places in layers]
+    def __init__(
+        self,
+        answers: Sequence[Answer],
+        size: tuple[int, int],
+        resize: "ResizeMode",
+        rows: slice = ALL,
+        columns: slice = ALL,
+    ) -> None:
+        self.height, self.width = len(range(size[0])[rows]), len(range(size[1])[columns])
+        self.layers = [_layer(answer, size, resize, rows, columns) for answer in answers]
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 [stop - start, W, K]: the mean probabilities of some rows."""
+        from atrous.inference.averaging import add_probabilities  # with numba
+
         total = np.zeros((stop - start, self.width, self.layers[0][0].shape[2]), np.float32)
         for layer in self.layers:
-            _add_probabilities(*layer, start, total)
+            add_probabilities(*layer, start, total)
         total /= np.float32(len(self.layers))
         return total
 
 
-def _layer(answer: Answer, size: tuple[int, int], resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
-    """The logits as [h, w, K], and for each row and column of pixels its neighbours and the second's weight."""
+def _layer(
+    answer: Answer, size: tuple[int, int], resize: "ResizeMode", rows: slice, columns: slice
+) -> tuple[NDArray[np.float32], ...]:
+    """The logits as [h, w, K], and for each wanted row and column of pixels its neighbours and the second's weight."""
     pixels = np.ascontiguousarray(answer.logits.transpose(1, 2, 0), np.float32)
-    rows = _neighbours(size[0], pixels.shape[0], resize)
-    columns = _neighbours(size[1], pixels.shape[1], resize)
+    down = _neighbours(size[0], pixels.shape[0], resize)
+    across = _neighbours(size[1], pixels.shape[1], resize)
     if answer.flipped:  # the picture's first column is the last that the network saw
-        columns = tuple(np.ascontiguousarray(each[::-1]) for each in columns)
-    return pixels, *rows, *columns
+        across = tuple(each[::-1] for each in across)
+    places = [*(each[rows] for each in down), *(each[columns] for each in across)]
+    return pixels, *map(np.ascontiguousarray, places)
 
 
 def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[np.float32], ...]:
@@ -153,28 +176,3 @@ def _neighbours(length: int, count: int, resize: "ResizeMode") -> tuple[NDArray[
             position = pixels * (count / length)
     first = np.minimum(position.astype(np.int64), count - 1)
     return first, np.minimum(first + 1, count - 1), np.minimum(position - first, 1).astype(np.float32)
-
-
-@njit(cache=True, nogil=True)
-def _add_probabilities(logits, top, bottom, down, left, right, across, start, total):  # type: ignore[no-untyped-def]  # numba
-    one = np.float32(1)
-    values = np.empty(logits.shape[2], np.float32)
-    for row in range(total.shape[0]):
-        y = start + row
-        v = down[y]
-        for x in range(total.shape[1]):
-            u = across[x]
-            upper_near, upper_far = logits[top[y], left[x]], logits[top[y], right[x]]
-            lower_near, lower_far = logits[bottom[y], left[x]], logits[bottom[y], right[x]]
-            largest = np.float32(-np.inf)
-            for k in range(values.size):
-                above = (one - u) * upper_near[k] + u * upper_far[k]
-                below = (one - u) * lower_near[k] + u * lower_far[k]
-                values[k] = (one - v) * above + v * below
-                largest = max(largest, values[k])
-            whole = np.float32(0)
-            for k in range(values.size):
-                values[k] = np.exp(values[k] - largest)
-                whole += values[k]
-            for k in range(values.size):
-                total[row, x, k] += values[k] / whole

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -98,6 +99,17 @@ def describe_network(config: NetworkConfig, num_classes: int, size: Size = (513,
         reach=_reach(logits),
         deviations=tuple(deviations(config)),
     )
+
+
+def reach_of(network: SegmentationNetwork) -> Reach:
+    """How much of the image one of the low-resolution logits depends on, without computing anything."""
+    tensors = {id(tensor): tensor.detach().to("meta") for tensor in network.buffers()}
+    tensors |= {id(tensor): nn.Parameter(tensor.detach().to("meta")) for tensor in network.parameters()}
+    still = deepcopy(network, tensors).eval()  # its weights are not copied
+    image = torch.zeros(1, network.pixels.mean.numel(), 513, 513, device="meta")
+    vars(image)["reach"] = Reach()
+    with torch.no_grad(), _Follower(still):
+        return _reach(still.low_resolution_logits(image))
 
 
 def _grouped(stages: list[Stage]) -> Iterator[Stage]:

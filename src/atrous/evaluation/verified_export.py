@@ -1,0 +1,124 @@
+"""A checkpoint as a file for other runtimes, which is kept only if it answers and scores like its network."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import torch
+
+from atrous.data.samples import SegmentationDataset
+from atrous.errors import ConfigError
+from atrous.evaluation.export_scores import LARGEST_LOSS, ScoreComparison, compare_scores, require_scores
+from atrous.files import cannot_write, make_folder, replacing
+from atrous.inference.export_gate import Agreement, require_agreement
+from atrous.inference.exported import ExportedPredictor
+from atrous.inference.exported_file import SUFFIXES, ExportCard
+from atrous.inference.opening import open_predictor
+from atrous.inference.predictor import Predictor
+from atrous.inference.to_onnx import Output, card_of, restamp_onnx, write_onnx
+from atrous.progress import Progress, Silent
+from atrous.weights.checkpoint import Checkpoint
+
+Writer = Callable[[Path, ExportCard], None]
+
+
+class Export(NamedTuple):
+    """What is wanted of an exported file."""
+
+    output: Output = "logits"
+    calibration: SegmentationDataset | None = None
+    """Pictures that show which values occur: the file computes in int8 if there are some."""
+    measured: SegmentationDataset | None = None
+    """Labelled pictures on which the file must score like the network; int8 needs some."""
+    largest_loss: float | None = None
+    """Points of mIoU that may be lost there; by default 0.1, and 1 for int8."""
+
+
+class Verified(NamedTuple):
+    """How like its network a file answers that was kept."""
+
+    agreement: Agreement
+    comparison: ScoreComparison | None
+
+
+def export_verified(path: Path, model: Checkpoint, wanted: Export, progress: Progress | None = None) -> Verified:
+    """Write a network as .onnx, .xml (with a .bin beside it) or .pt2, if the file answers and scores like it.
+
+    Raises:
+        ConfigError: If the name ends otherwise, the choices do not fit each other, or what writes is not installed.
+        ExportError: If it answers otherwise, or loses more than is allowed; then nothing is written.
+        OutputError: If the place cannot be written.
+    """
+    progress = progress or Silent()
+    _require_possible(path, wanted)
+    card = card_of(model.network, model.info, wanted.output)
+    if wanted.calibration is not None:
+        card = card.model_copy(update={"precision": "int8"})
+    with TemporaryDirectory() as scratch, _beside(path) as folder:
+        draft = Path(folder) / path.with_suffix(path.suffix.lower()).name
+        write = _writer(draft.suffix, model, wanted, Path(scratch), progress)
+        write(draft, card)
+        agreement = require_agreement(draft, model.network, card)
+        comparison = _compared(draft, model, wanted, progress)
+        if comparison is not None:
+            allowed = LARGEST_LOSS[card.precision] if wanted.largest_loss is None else wanted.largest_loss
+            require_scores(comparison, allowed)
+            write(draft, card.model_copy(update={"comparison": comparison.model_dump(mode="json")}))
+        for part in sorted(Path(folder).iterdir()):  # .bin before .xml, without which nobody reads it
+            with replacing(path.with_suffix(part.suffix) if part.suffix == ".bin" else path) as place:
+                os.replace(part, place)
+    return Verified(agreement, comparison)
+
+
+def _require_possible(path: Path, wanted: Export) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        kinds = ", ".join(f"{end} ({kind})" for end, kind in SUFFIXES.items())
+        raise ConfigError(f"{path} ends like no format that is written: give it a name that ends with one of {kinds}.")
+    if wanted.calibration is not None and suffix == ".pt2":
+        raise ConfigError("A .pt2 is written in float32 alone: for --int8 let the name end with .onnx or .xml.")
+    if wanted.calibration is not None and wanted.measured is None:
+        raise ConfigError("What int8 loses must be measured: give labelled pictures with --data.")
+
+
+def _beside(path: Path) -> "TemporaryDirectory[str]":
+    """A folder on the same disk, so that what is kept need not be copied."""
+    folder = make_folder(path.parent)
+    try:
+        return TemporaryDirectory(prefix=".export-", dir=folder)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _writer(suffix: str, model: Checkpoint, wanted: Export, scratch: Path, progress: Progress) -> Writer:
+    """Do once what takes long; what comes back writes the result, with any card."""
+    progress.say("Tracing the network.")
+    if suffix == ".pt2":
+        from atrous.inference.to_program import program_of, write_program
+
+        return partial(write_program, program_of(model.network, wanted.output))
+    graph = scratch / "float32.onnx"
+    write_onnx(graph, model.network, card_of(model.network, model.info, wanted.output))
+    if wanted.calibration is not None:
+        from atrous.inference.to_int8 import write_int8
+
+        progress.say(f"Calibrating on {len(wanted.calibration)} pictures of {wanted.calibration.title}.")
+        images = (wanted.calibration[index].image for index in range(len(wanted.calibration)))
+        write_int8(graph, scratch / "int8.onnx", images, model.network.num_classes)
+        graph = scratch / "int8.onnx"
+    if suffix == ".onnx":
+        return partial(restamp_onnx, graph)
+    from atrous.inference.to_openvino import write_openvino
+
+    return partial(write_openvino, graph)
+
+
+def _compared(draft: Path, model: Checkpoint, wanted: Export, progress: Progress) -> ScoreComparison | None:
+    if wanted.measured is None:
+        return None
+    network = Predictor(model.network, model.info.labels, name=model.info.name, device=torch.device("cpu"))
+    file: Predictor | ExportedPredictor = open_predictor(draft, pictures=0)
+    return compare_scores(network, file, wanted.measured, progress)
