@@ -12,14 +12,21 @@ import pytest
 import torch
 from PIL import Image
 
+from atrous.data import open_split
+from atrous.data.folder import FolderConfig
 from atrous.data.loading import Batch
 from atrous.errors import TrainingError
+from atrous.evaluation.evaluate import evaluate
+from atrous.inference.predictor import Predictor
+from atrous.inference.views import Views
 from atrous.labels import LabelSpace
+from atrous.networks import build_network
 from atrous.training.logs import read_log
-from atrous.training.lookout import any_label, count_shown
+from atrous.training.lookout import any_label, count_shown, score_on_train
 from atrous.training.run_folder import RunFolder
 from atrous.training.run_page import training_warnings, write_run_page
 from atrous.training.train import train
+from tests.small import SMALL_NETWORKS
 from tests.training.runs import small_recipe, write_data
 from tests.training.test_resume import SignalAfter, assert_same_run
 
@@ -108,6 +115,17 @@ def test_pictures_that_are_known_by_heart_are_named_with_both_scores(tmp_path: P
     folder = train(recipe, tmp_path / "run").folder
     assert "on pictures of train and" in warned(folder, "gap")
     assert [row["train_mean_iou"] for row in read_log(folder.jsonl) if "train_mean_iou" in row]
+
+
+def test_pictures_of_train_are_scored_at_their_own_size_and_at_that_of_the_crops(tmp_path: Path) -> None:
+    split = open_split(FolderConfig(root=write_data(tmp_path / "data", size=(64, 80))), "train")
+    torch.manual_seed(0)
+    network = build_network(SMALL_NETWORKS[0], 3)
+    whole, half = (Predictor(network, split.labels, name="small", views=Views(scales=(s,))) for s in (1.0, 0.5))
+    expected = [evaluate(predictor, split).scores.mean_iou for predictor in (whole, half)]
+    assert score_on_train(whole, split, (32, 40)) == (*expected, 0.5)
+    assert score_on_train(whole, split, (64, 80)) == (expected[0], None, 1.0)
+    assert expected[0] != expected[1]
 
 
 def test_a_loader_that_starves_the_device_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

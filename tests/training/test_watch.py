@@ -15,6 +15,7 @@ from atrous.training.watch import (
     missed,
     not_shown,
     starving,
+    too_large,
 )
 
 
@@ -148,6 +149,17 @@ def test_a_gap_is_a_quarter_of_miou(train: float, val: float, found: bool) -> No
     assert (gap(train, val, 8, norms_learn=True) is not None) == found
 
 
+@pytest.mark.parametrize(
+    ("whole", "shrunken", "found"),
+    [(0.05, 0.25, True), (0.4, 0.55, False), (0.4, 0.65, True), (0.01, 0.03, False), (0.5, 0.2, False)],
+)
+def test_pictures_are_too_large_where_they_are_understood_half_as_well_again_when_shrunken(
+    whole: float, shrunken: float, found: bool
+) -> None:
+    assert (too_large(whole, shrunken, 0.5) is not None) == found
+    assert not found or "--scales 0.5" in str(too_large(whole, shrunken, 0.5))
+
+
 @pytest.mark.parametrize(("batch", "learn", "named"), [(2, True, True), (2, False, False), (8, True, False)])
 def test_a_gap_with_small_batches_may_come_from_the_norms(batch: int, learn: bool, named: bool) -> None:
     assert ("network.batch_norm.frozen" in str(gap(0.9, 0.2, batch, norms_learn=learn))) == named
@@ -179,6 +191,7 @@ def test_every_sentence_is_one() -> None:
         all_ignored(1, labelled=False),
         gap(0.9, 0.1, 2, norms_learn=True),
         starving(0.9, 0, 2),
+        too_large(0.1, 0.5, 0.5),
     ]
     for each in found:
         assert each

@@ -1,7 +1,9 @@
 """The watch over a live training: gathers the numbers that `watch` judges, and says what it finds."""
 
+import math
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,6 +16,7 @@ from atrous.evaluation.metrics import scores
 from atrous.evaluation.report import EvaluationReport
 from atrous.images import write_image
 from atrous.inference.predictor import Predictor
+from atrous.inference.views import Views
 from atrous.labels import LabelSpace
 from atrous.training import watch
 from atrous.training.first_batch import draw_batch
@@ -23,6 +26,8 @@ from atrous.training.watch import Finding
 
 PICTURES_OF_TRAIN = 24
 """That are predicted beside those of val, to see whether they are known by heart."""
+CLEARLY_SMALLER = 0.75
+"""Scale from which on pictures are so much larger than the crops that they are seen at that scale, too."""
 LOOKING_BACK = 50
 """Steps over which waiting is averaged."""
 COUNTED_EVERY = 4
@@ -42,6 +47,17 @@ class Timing:
         counted = self.steps - watch.STEPS_TO_BEGIN  # the first ones start loaders and read what is kept from then on
         if counted > 0:
             self.share += (waited / max(seconds, 1e-9) - self.share) / min(counted, LOOKING_BACK)
+
+
+class OnTrain(NamedTuple):
+    """The mIoU, 0..1, on some pictures of train, not augmented."""
+
+    whole: float
+    """At their own size."""
+    shrunken: float | None
+    """At about the size of the crops; None where they are hardly larger."""
+    scale: float
+    """How much smaller that is."""
 
 
 def say_all(run: Run, log: RunLog | None, findings: Sequence[Finding | None], step: int, *, validated: bool) -> None:
@@ -92,7 +108,7 @@ def look_at_step(run: Run, log: RunLog | None, timing: Timing, loss: float, lear
     say_all(run, log, findings, state.step, validated=False)
 
 
-def look_at_validation(run: Run, log: RunLog | None, report: EvaluationReport, train_iou: float | None) -> None:
+def look_at_validation(run: Run, log: RunLog | None, report: EvaluationReport, on_train: OnTrain | None) -> None:
     """Compare what is predicted with what is true, and pictures of train with those of val."""
     state, epochs = run.state, run.state.step * run.pictures_per_step / len(run.train_split)
     classes = [watch.ClassPixels(each.name, each.true_pixels, each.predicted_pixels) for each in report.scores.classes]
@@ -104,23 +120,42 @@ def look_at_validation(run: Run, log: RunLog | None, report: EvaluationReport, t
         findings.append(watch.missed(state.watch, classes, last=run.complete))
     if epochs >= 1:
         findings.append(watch.not_shown(report.labels.names, state.watch.pixels_shown))
-    if train_iou is not None:
+    if on_train is not None:
         norms = any(isinstance(m, _BatchNorm) and not vars(m).get("frozen") for m in run.learner.network.modules())
         batch = run.recipe.training.batch_size
-        findings.append(watch.gap(train_iou, report.scores.mean_iou, batch, norms_learn=norms))
+        findings.append(watch.gap(on_train.whole, report.scores.mean_iou, batch, norms_learn=norms))
+        if on_train.shrunken is not None:
+            findings.append(watch.too_large(on_train.whole, on_train.shrunken, on_train.scale))
     say_all(run, log, findings, state.step, validated=True)
 
 
-def score_on_train(predictor: Predictor, split: SegmentationDataset) -> float | None:
-    """The mIoU, 0..1, on some pictures of train, whole and as they are; None if none of them can be read."""
-    confusion = ConfusionMatrix(split.labels)
+def score_on_train(predictor: Predictor, split: SegmentationDataset, crop: tuple[int, int]) -> OnTrain | None:
+    """Score some pictures of train, at their own size and at that of crops (height, width).
+
+    None if none of them can be read.
+    """
+    whole, shrunken, scale, smaller = ConfusionMatrix(split.labels), ConfusionMatrix(split.labels), 0.0, predictor
     for index in range(0, len(split), -(-len(split) // PICTURES_OF_TRAIN)):
         try:
             sample = split[index]
         except (ImageError, MaskError):  # training names it when it meets it
             continue
-        confusion.add(sample.mask, predictor(sample.image).mask)
-    return scores(confusion.matrix, split.labels).mean_iou if confusion.matrix.any() else None
+        if not scale:
+            scale = _scale_to(crop, sample.mask.shape)
+            smaller = Predictor(predictor.network, split.labels, name=predictor.name, views=Views(scales=(scale,)))
+        whole.add(sample.mask, predictor(sample.image).mask)
+        if scale <= CLEARLY_SMALLER:
+            shrunken.add(sample.mask, smaller(sample.image).mask)
+    if not whole.matrix.any():
+        return None
+    found = [scores(each.matrix, split.labels).mean_iou if each.matrix.any() else None for each in (whole, shrunken)]
+    return OnTrain(found[0] or 0.0, found[1], scale)
+
+
+def _scale_to(crop: tuple[int, int], size: Sequence[int]) -> float:
+    """What makes a picture of this size as large as a crop, in area."""
+    smallest, largest = 0.1, 1.0
+    return max(smallest, min(largest, round(math.sqrt(math.prod(crop) / math.prod(size)), 2)))
 
 
 def _cores() -> int:

@@ -14,7 +14,7 @@ from atrous.networks import build_network
 from atrous.training.events import write_pictures
 from atrous.training.interrupt import Interrupt
 from atrous.training.logs import RunLog
-from atrous.training.lookout import look_at_validation, say_all, score_on_train
+from atrous.training.lookout import OnTrain, look_at_validation, say_all, score_on_train
 from atrous.training.recipe import Metric
 from atrous.training.run import Run, checkpoint_info, name_of
 from atrous.training.schedule import PlateauConfig
@@ -37,8 +37,8 @@ class Validation(NamedTuple):
     report: EvaluationReport
     examples: list[Example]
     """Pictures to look at."""
-    train_iou: float | None
-    """The mIoU on some pictures of train."""
+    on_train: OnTrain | None
+    """The scores on some pictures of train."""
 
 
 def validate(run: Run, interrupt: Interrupt) -> Validation | None:
@@ -48,7 +48,7 @@ def validate(run: Run, interrupt: Interrupt) -> Validation | None:
     """
     processes, split = run.processes, run.val_split
     tallied: Tally | None = None
-    train_iou: float | None = None
+    on_train: OnTrain | None = None
     examples: list[Example] = []
     predictor = predictor_of(run)
     if not interrupt.requested:
@@ -56,12 +56,12 @@ def validate(run: Run, interrupt: Interrupt) -> Validation | None:
             mine = tally(predictor, split, run.progress, processes.share)
             if processes.main:
                 examples = predict_examples(predictor, split, run.recipe.training.shown_pictures)
-                train_iou = score_on_train(predictor, run.train_split)
+                on_train = score_on_train(predictor, run.train_split, run.recipe.augmentation.crop)
             tallied = mine
     tallies = [tallied for tallied in processes.gather(tallied) if tallied is not None]
     if len(tallies) < processes.count:
         return None
-    return Validation(processes.from_main(lambda: report_of(predictor, split, tallies)), examples, train_iou)
+    return Validation(processes.from_main(lambda: report_of(predictor, split, tallies)), examples, on_train)
 
 
 def validate_if_it_can_be_done(run: Run, interrupt: Interrupt, log: RunLog | None) -> Validation | None:
@@ -97,7 +97,7 @@ def predictor_of(run: Run) -> Predictor:
 
 def keep_if_best(run: Run, validation: Validation, log: RunLog | None) -> None:
     """Note the scores of the present weights; keep these as the best if they are."""
-    report, examples, train_iou = validation
+    report, examples, on_train = validation
     scores, state, say = report.scores, run.state, run.progress.say
     score, name = chosen_score(scores, run.recipe.training), describe_score(run.recipe.training)
     better = state.judge(score)
@@ -107,12 +107,12 @@ def keep_if_best(run: Run, validation: Validation, log: RunLog | None) -> None:
             write_report(run.folder.report, report)
     if log:
         values = {f"val_{metric}": getattr(scores, metric) for metric in get_args(Metric)}
-        log.write(step=state.step, **values, **({} if train_iou is None else {"train_mean_iou": train_iou}))
+        log.write(step=state.step, **values, **({} if on_train is None else {"train_mean_iou": on_train.whole}))
         with log.writing() as events:
             write_pictures(events, state.step, examples, report.labels)
     verdict = "the best so far" if better else f"best {state.best_score:.1%} at step {state.best_step}"
     say(f"step {state.step}: {run.val_split.split} {name} {score:.1%} ({verdict})")
-    look_at_validation(run, log, report, train_iou)
+    look_at_validation(run, log, report, on_train)
     draw_consequences(run, name)
 
 

@@ -14,6 +14,8 @@ LEFT_OVER = 0.1
 """Of their true share, what all other classes have at most then."""
 GAP = 0.25
 """Difference of mIoU between pictures of train and val from which on a network knows pictures by heart."""
+BETTER_SMALL, AT_LEAST = 1.5, 0.03
+"""How many times that of whole pictures the mIoU of shrunken ones is, and how much higher, where they are too large."""
 HIGHER_THAN_FIRST, HIGHER_THAN_LOWEST = 3.0, 4.0
 """How many times its first and its lowest value the loss must be to have exploded; noise makes it twice as large."""
 LOOKING_BACK = 0.9
@@ -165,6 +167,25 @@ def gap(train: float, val: float, batch_size: int, *, norms_learn: bool) -> Find
         f"by heart, or val shows something else. Vary them more (augmentation.scale, brightness, contrast, saturation, "
         f"blur), decay more (optimizer.weight_decay), start from trained weights (training.start_from), train shorter, "
         f"or bring more pictures.{norms}",
+    )
+
+
+def too_large(whole: float, shrunken: float, scale: float) -> Finding | None:
+    """Whether a network understands pictures of train far better at the size of its crops than at their own.
+
+    Args:
+        whole: mIoU, 0..1, on the pictures as they are.
+        shrunken: The same on them at about the size of the crops.
+        scale: How much smaller they were seen for that.
+    """
+    if shrunken <= BETTER_SMALL * whole or shrunken <= whole + AT_LEAST:
+        return None
+    return Finding(
+        "too large",
+        f"mIoU on pictures of train is {_percent(whole)} at their size and {_percent(shrunken)} where they are seen as "
+        f"small as the crops: on so large a map kernels with large rates meet what no crop has shown them. Train on "
+        f"larger crops (augmentation.crop) or smaller scales (augmentation.scale), lower network.rates, or predict and "
+        f"evaluate with --scales {scale:g}.",
     )
 
 
