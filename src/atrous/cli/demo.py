@@ -31,13 +31,13 @@ def demo(
     from atrous.data.folder import write_folder
     from atrous.data.shapes import GeneratedShapes, ShapesConfig
     from atrous.evaluation.evaluate import evaluate
-    from atrous.evaluation.examples import predict_examples
+    from atrous.evaluation.examples import predict_examples, predict_telling
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
     from atrous.inference.predictor import load
     from atrous.progress import terminal_progress
     from atrous.training.run_folder import RunFolder
-    from atrous.training.run_page import training_curves, training_warnings
+    from atrous.training.run_page import train_score, training_curves, training_warnings
     from atrous.training.train import train
 
     progress = terminal_progress(quiet=quiet)
@@ -74,10 +74,11 @@ def demo(
         page,
         report,
         title="atrous demo",
-        examples=examples,
+        examples=predict_telling(predictor, test, report, count=18),
         curves=training_curves(folder),
         warnings=training_warnings(folder),
         next_steps=steps_next,
+        train_iou=train_score(folder),
     )
     progress.say(f"\nTest mIoU {report.scores.mean_iou:.1%}, pixel accuracy {report.scores.pixel_accuracy:.1%}.")
     progress.say(f"Look at  {page}")
@@ -160,7 +161,7 @@ def write_predictions(output: Path, examples: "list[Example]", labels: "LabelSpa
         write_image(output / "predictions" / f"{example.name}_overlay.jpg", picture)
     captions = ("picture", "truth", "prediction")
     rows = []
-    for number, (_, image, *masks) in enumerate(examples[:3]):
+    for number, (_, image, *masks, _) in enumerate(examples[:3]):
         shown = (image, *(colorize(mask, labels) for mask in masks))
         twice = [picture.repeat(2, axis=0).repeat(2, axis=1) for picture in shown]
         rows.append([Panel(caption * (number == 0), picture) for caption, picture in zip(captions, twice, strict=True)])

@@ -50,7 +50,7 @@ def evaluate(
     """Score a checkpoint on a split of a data set, every picture whole and compared at its own size."""
     from atrous.data import open_split, parse_dataset
     from atrous.evaluation.evaluate import report_of, tally
-    from atrous.evaluation.examples import predict_examples
+    from atrous.evaluation.examples import predict_telling
     from atrous.evaluation.opening import open_for_scoring
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
@@ -80,7 +80,7 @@ def evaluate(
     output = output or Path("evaluation") / f"{predictor.name}_{data.split}{_variant(report.protocol, output_stride)}"
     write_report(output / "report.json", report)
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
-    examples = predict_examples(predictor, data, count=8)
+    examples = predict_telling(predictor, data, report, count=18)
     title = f"{predictor.name} on {data.title} {split}"
     write_report_page(output / "report.html", report, title=title, examples=examples, next_steps=steps)
     if not quiet:

@@ -26,6 +26,8 @@ class Example(NamedTuple):
     """uint8 [H, W, 3], RGB, of any size."""
     truth: Mask
     prediction: Mask
+    standing: str = ""
+    """Why this picture is shown; nothing if by chance."""
 
 
 class Figure(NamedTuple):
@@ -50,6 +52,10 @@ class Card(NamedTuple):
     """Of this picture alone, over the classes that occur in it; None if all of it is ignored."""
     wrong: float | None
     """The share of the counted pixels that are wrong."""
+    standing: str
+    """Why this picture is shown; nothing if by chance."""
+    classes: dict[int, float]
+    """The IoU of each class that occurs in its truth or its prediction, by label."""
     figures: list[Figure]
 
 
@@ -65,13 +71,14 @@ def example_cards(examples: Sequence[Example], labels: LabelSpace) -> list[Card]
 
 def _card(example: Example, labels: LabelSpace, limit: int) -> Card:
     size = _size(example)
-    mean_iou, wrong = _scores(example, labels)
+    classes, wrong = _scores(example, labels)
+    mean_iou = float(np.mean(list(classes.values()))) if classes else None
     for width in WIDTHS:
         small = _shrunk(example, width)
         figures = _figures(small, labels, wrong)
         if sum(len(figure.uri) for figure in figures) <= limit:
             break
-    return Card(example.name, size, _size(small), mean_iou, wrong, figures)
+    return Card(example.name, size, _size(small), mean_iou, wrong, example.standing, classes, figures)
 
 
 def _size(example: Example) -> tuple[int, int]:
@@ -82,17 +89,17 @@ def _size(example: Example) -> tuple[int, int]:
     return height, width
 
 
-def _scores(example: Example, labels: LabelSpace) -> tuple[float | None, float | None]:
-    """(mean IoU, share of wrong pixels) over the pixels whose truth is a class; None without such pixels."""
+def _scores(example: Example, labels: LabelSpace) -> tuple[dict[int, float], float | None]:
+    """(IoU by class, share of wrong pixels) over the pixels whose truth is a class; nothing without such pixels."""
     counted = example.truth < np.intp(labels.num_classes)
     if not counted.any():
-        return None, None
+        return {}, None
     truth, prediction = example.truth[counted], example.prediction[counted]
     right = truth == prediction
     intersection = _counts(truth[right], labels)
     union = _counts(truth, labels) + _counts(prediction, labels) - intersection
-    occurs = union > 0
-    return float(np.mean(intersection[occurs] / union[occurs])), float(1 - right.mean())
+    ious = {int(label): float(intersection[label] / union[label]) for label in np.flatnonzero(union)}
+    return ious, float(1 - right.mean())
 
 
 def _counts(mask: Mask, labels: LabelSpace) -> NDArray[np.intp]:
@@ -108,6 +115,7 @@ def _shrunk(example: Example, width: int) -> Example:
         cv2.resize(example.image, size, interpolation=cv2.INTER_AREA),
         cv2.resize(example.truth, size, interpolation=cv2.INTER_NEAREST_EXACT),
         cv2.resize(example.prediction, size, interpolation=cv2.INTER_NEAREST_EXACT),
+        example.standing,
     )
 
 

@@ -1,6 +1,7 @@
 """The page of an evaluation: one HTML file that needs nothing else, neither network nor script, to be read."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from atrous.evaluation.curves import SPAN, Curve, Plot, plot, short_number
 from atrous.evaluation.example_cards import Example, example_cards
 from atrous.evaluation.measure_plots import reliability, trimap_plot
 from atrous.evaluation.report import ClassScore, EvaluationReport, Interval, Protocol, describe_crf
+from atrous.evaluation.suggestions import suggestions
 from atrous.files import write_text
 from atrous.labels import IGNORE_COLOR, Color
 
@@ -18,13 +20,15 @@ __all__ = ["Curve", "Example", "write_report_page"]
 
 LARGEST_MATRIX = 30  # classes; a larger table of confusions cannot be read
 LISTED_CONFUSIONS = 20  # where there is no table of them
-LISTED_BESIDE_MATRIX = 6
+LISTED_BESIDE_MATRIX = 8
+LISTED_OF_CLASS = 3  # where one class is looked at
 FAINTEST = 0.001  # the smallest share of a class that is called a confusion
 
 
 class ClassRow(NamedTuple):
     """A class in the table of classes."""
 
+    label: int
     score: ClassScore
     color: str
     share: float | None
@@ -50,6 +54,8 @@ class Confusion(NamedTuple):
     share: float
     """Of the pixels of the true class."""
     pixels: int
+    listed: bool = True
+    """Whether it is among the largest of all; if not, only the filter by class shows it."""
 
 
 def write_report_page(
@@ -61,8 +67,9 @@ def write_report_page(
     curves: Sequence[Curve] = (),
     warnings: Sequence[tuple[int, str]] = (),
     next_steps: Sequence[tuple[str, str]] = (),
+    train_iou: float | None = None,
 ) -> None:
-    """Write the page of an evaluation: scores, protocol, classes, confusions, curves, examples.
+    """Write the page of an evaluation: scores, suggestions, protocol, classes, confusions, curves, examples.
 
     The more examples there are, the smaller they are shown: up to several hundred fit into 10 MB.
 
@@ -74,6 +81,7 @@ def write_report_page(
         curves: Numbers of the training run.
         warnings: What the watch over it found: (step, sentence).
         next_steps: What one may do next: (what it does, the command).
+        train_iou: The mean IoU on pictures of train, 0..1, if it is known.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -98,6 +106,7 @@ def write_report_page(
         ignore_color=_css(IGNORE_COLOR),
         cards=example_cards(examples, report.labels),
         next_steps=next_steps,
+        suggestions=suggestions(report, train_iou),
     )
     write_text(path, _encodable(text))
 
@@ -167,8 +176,8 @@ def _protocol(protocol: Protocol) -> list[tuple[str, str]]:
 def _class_rows(report: EvaluationReport) -> list[ClassRow]:
     total = sum(score.true_pixels for score in report.scores.classes)
     return [
-        ClassRow(score, _css(color), score.true_pixels / total if total else None)
-        for score, color in zip(report.scores.classes, report.labels.colors, strict=True)
+        ClassRow(label, score, _css(color), score.true_pixels / total if total else None)
+        for label, (score, color) in enumerate(zip(report.scores.classes, report.labels.colors, strict=True))
     ]
 
 
@@ -198,7 +207,7 @@ def _cell(share: float | None, right: bool) -> Cell:
 
 
 def _largest_confusions(report: EvaluationReport) -> list[Confusion]:
-    """Largest share of the true class first."""
+    """Largest share of the true class first: those of all classes, then others that are large for their class."""
     listed = LISTED_BESIDE_MATRIX if _fits(report) else LISTED_CONFUSIONS
     confusions = [
         Confusion(truth, prediction, share, report.confusion[truth][prediction])
@@ -206,7 +215,14 @@ def _largest_confusions(report: EvaluationReport) -> list[Confusion]:
         for prediction, share in enumerate(row)
         if truth != prediction and share is not None and share >= FAINTEST
     ]
-    return sorted(confusions, key=lambda confusion: -confusion.share)[:listed]
+    ranked = sorted(confusions, key=lambda confusion: -confusion.share)
+    of_class: Counter[int] = Counter(each.truth for each in ranked[:listed])
+    others = []
+    for each in ranked[listed:]:
+        of_class[each.truth] += 1
+        if of_class[each.truth] <= LISTED_OF_CLASS:
+            others.append(each._replace(listed=False))
+    return ranked[:listed] + others
 
 
 def _plots(curves: Sequence[Curve]) -> list[tuple[Curve, Plot | None]]:

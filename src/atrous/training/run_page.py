@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from atrous.data import open_split
+from atrous.data.fraction import DrawnSamples
+from atrous.data.samples import SegmentationDataset
 from atrous.evaluation.curves import Curve
-from atrous.evaluation.examples import predict_examples
+from atrous.evaluation.examples import predict_telling
 from atrous.evaluation.report import read_report
 from atrous.evaluation.report_page import write_report_page
 from atrous.inference.predictor import load
@@ -13,7 +15,7 @@ from atrous.training.recipe import Recipe
 from atrous.training.run import name_of
 from atrous.training.run_folder import RunFolder
 
-EXAMPLES = 8
+EXAMPLES = 18
 
 
 def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
@@ -22,16 +24,31 @@ def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
     Raises:
         AtrousError: If a file of the run or of its data can no longer be read, or the page not be written.
     """
-    examples = predict_examples(load(folder.best), open_split(recipe.data, recipe.training.validate_on), EXAMPLES)
+    report = read_report(folder.report)
+    examples = predict_telling(load(folder.best), validation_split(recipe), report, EXAMPLES)
     write_report_page(
         folder.page,
-        read_report(folder.report),
+        report,
         title=name_of(recipe),
         examples=examples,
         curves=training_curves(folder),
         warnings=training_warnings(folder),
         next_steps=next_steps(folder),
+        train_iou=train_score(folder),
     )
+
+
+def validation_split(recipe: Recipe) -> SegmentationDataset:
+    """The pictures that a run is validated on."""
+    plan = recipe.training
+    split = open_split(recipe.data, plan.validate_on)
+    return DrawnSamples(split, plan.val_fraction, plan.seed) if plan.val_fraction < 1 else split
+
+
+def train_score(folder: RunFolder) -> float | None:
+    """The mean IoU on pictures of train, 0..1, in the validation with the best mean IoU; None if none was measured."""
+    rows = [row for row in read_log(folder.jsonl) if "train_mean_iou" in row]
+    return float(max(rows, key=lambda row: row["val_mean_iou"])["train_mean_iou"]) if rows else None
 
 
 def training_curves(folder: RunFolder) -> list[Curve]:
