@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from atrous.evaluation.bootstrap import DRAWS, Draws, interval, times_drawn
+from atrous.evaluation.bootstrap import DRAWS, UNIT, Draws, interval, weights_of
 from atrous.evaluation.metrics import means
 
 
@@ -16,10 +16,10 @@ def drawn(pictures: np.ndarray, numbers: range) -> np.ndarray:
     return draws.sums
 
 
-def test_the_sums_of_a_draw_are_those_of_the_pictures_it_drew() -> None:
+def test_the_sums_of_a_draw_are_those_of_the_pictures_with_their_weights() -> None:
     pictures = np.random.default_rng(0).integers(0, 50, (20, 6)) * np.array([1, 1, 0, 1, 1, 1])
-    times = np.stack([times_drawn(number) for number in range(20)])
-    np.testing.assert_array_equal(drawn(pictures, range(20)), pictures.T @ times)
+    weights = np.stack([weights_of(number) for number in range(20)])
+    np.testing.assert_array_equal(drawn(pictures, range(20)), pictures.T @ weights)
 
 
 def test_draws_of_several_processes_add_up() -> None:
@@ -36,14 +36,25 @@ def test_draws_travel_between_processes_without_what_was_never_counted() -> None
     assert len(content) < 2 * 8 * DRAWS
 
 
-def test_pictures_are_drawn_as_often_as_a_poisson_number_says() -> None:
-    times = np.stack([times_drawn(number) for number in range(2000)])
-    assert times.shape == (2000, DRAWS)
-    shares = np.bincount(times.ravel(), minlength=5)[:5] / times.size
-    np.testing.assert_allclose(shares, np.exp(-1) / np.array([1, 1, 2, 6, 24]), atol=2e-3)
-    assert times.mean() == pytest.approx(1, abs=2e-3)
-    assert abs(np.mean((times[0] - 1) * (times[1] - 1))) < 0.15
-    assert times.sum(axis=0).var() / len(times) == pytest.approx(1, abs=0.15)  # draws do not go together
+def test_pictures_weigh_what_an_exponential_number_says() -> None:
+    weights = np.stack([weights_of(number) for number in range(2000)]) / UNIT
+    assert weights.shape == (2000, DRAWS)
+    assert weights.min() > 0  # so that no picture and no class is absent from a draw
+    for limit in (0.1, 0.5, 1.0, 2.0, 4.0):
+        assert np.mean(weights > limit) == pytest.approx(np.exp(-limit), abs=0.01)
+    assert weights.mean() == pytest.approx(1, abs=2e-3)
+    assert abs(np.mean((weights[0] - 1) * (weights[1] - 1))) < 0.15
+    assert weights.sum(axis=0).var() / len(weights) == pytest.approx(1, abs=0.15)  # draws do not go together
+
+
+def test_a_class_that_one_picture_shows_does_not_move_the_interval_away_from_the_score() -> None:
+    pictures = np.zeros((30, 3, 2), np.int64)
+    pictures[:, :, 0] = (80, 100, 100)
+    pictures[7, :, 1] = (0, 100, 0)  # found nowhere: with IoU 0 it halves the mean
+    found = interval(means(drawn(pictures.reshape(30, 6), range(30)).reshape(3, 2, DRAWS))["mean_iou"])
+    score = means(pictures.sum(axis=0))["mean_iou"]
+    assert found is not None
+    assert found[0] <= score <= found[1]
 
 
 def test_an_interval_holds_95_percent_of_the_draws() -> None:

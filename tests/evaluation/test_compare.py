@@ -8,7 +8,7 @@ import torch
 
 from atrous.data.samples import Sample
 from atrous.errors import ConfigError
-from atrous.evaluation.bootstrap import times_drawn
+from atrous.evaluation.bootstrap import weights_of
 from atrous.evaluation.compare import compare
 from atrous.evaluation.evaluate import evaluate
 from atrous.evaluation.report import EvaluationReport, picture_line, read_picture_line
@@ -57,17 +57,15 @@ def test_a_network_does_not_differ_from_itself(worse: EvaluationReport) -> None:
     assert all(change.a == change.b for change in found.changes)
 
 
-def test_an_interval_is_that_of_the_same_pictures_drawn_for_both(
-    worse: EvaluationReport, better: EvaluationReport
-) -> None:
-    times = np.stack([times_drawn(index) for index in range(PICTURES)])
+def test_an_interval_is_that_of_the_same_weights_for_both(worse: EvaluationReport, better: EvaluationReport) -> None:
+    weights = np.stack([weights_of(index) for index in range(PICTURES)])
 
     def drawn(report: EvaluationReport) -> np.ndarray:
         right, total = np.zeros((2, PICTURES))
         for index, line in enumerate(report.pictures.values()):
             right[index] = sum(each.found for each in read_picture_line(line))
             total[index] = sum(each.true for each in read_picture_line(line))
-        accuracy: np.ndarray = (right @ times) / (total @ times)
+        accuracy: np.ndarray = (right @ weights) / (total @ weights)
         return accuracy
 
     expected = np.percentile(drawn(better) - drawn(worse), [2.5, 97.5])

@@ -30,7 +30,7 @@ def compare(
 ) -> None:
     """Compare two reports picture by picture: which network is better, by how much, and could that be chance?
 
-    The pictures are drawn again and again, the same ones for both (paired bootstrap): 95 % of the draws lie in the
+    The pictures are weighed anew again and again, alike for both (paired bootstrap): 95 % of the draws lie in the
     interval beside each difference. Reports of unequal protocols are refused.
     """
     from atrous.config import parse

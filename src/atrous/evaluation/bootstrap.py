@@ -1,12 +1,13 @@
 """Confidence intervals over pictures, in memory that no number of pictures changes.
 
-Each picture takes part in each of the draws as often as a Poisson number of mean 1 says, as it would in drawing as many
-pictures as there are with replacement (Hanley and MacGibbon 2006, doi:10.1016/j.cmpb.2006.04.006). These numbers follow
-from the picture's place in the split by a hash. So the draws grow as pictures are counted, processes add theirs up, and
-two networks that saw the same pictures can be compared draw by draw.
+In each of the draws every picture weighs as much as a random number of the exponential distribution says (the Bayesian
+bootstrap; Rubin 1981, doi:10.1214/aos/1176345338). Drawing with replacement leaves a third of the pictures out of each
+draw, and with them the classes that only they show, so that the mean of the others would lie beside the score; here all
+take part. The weights are whole numbers that follow from the picture's place in the split by a hash. So the draws grow
+as pictures are counted, processes add theirs up, and two networks that saw the same pictures can be compared.
 """
 
-from math import exp, factorial
+from math import log
 
 import numpy as np
 from numba import njit
@@ -19,9 +20,8 @@ SEED = 0x61_74_72_6F_75_73
 Interval = tuple[float, float]
 """From, to."""
 
-_SHARES = np.cumsum([exp(-1) / factorial(k) for k in range(12)])
-_LIMITS = np.array([int(share * 2**53) for share in _SHARES], np.uint64)
-"""Below which a random number of 53 bits means 0, 1, 2, ... times."""
+UNIT = 64
+"""What a picture weighs on average: weights are rounded to its parts, and to one at least."""
 
 
 class Draws:
@@ -33,9 +33,9 @@ class Draws:
         """int64 [cells, DRAWS]."""
 
     def add(self, picture: int, counts: NDArray[np.int64]) -> None:
-        """Count a picture, by its place in the split, in the draws that it takes part in: int64 [cells]."""
+        """Count a picture, by its place in the split, with its weight in each draw: int64 [cells]."""
         cells = np.flatnonzero(counts)
-        _add(self.sums, cells, counts[cells], times_drawn(picture))
+        _add(self.sums, cells, counts[cells], weights_of(picture))
 
     def add_all(self, other: "Draws") -> None:
         """Count all pictures that another process counted."""
@@ -59,9 +59,9 @@ class Draws:
         self.sums[rows] = sums
 
 
-def times_drawn(picture: int) -> NDArray[np.int64]:
-    """int64 [DRAWS]: how often the picture at this place of its split takes part in each draw."""
-    return _times_drawn(np.uint64(picture), np.uint64(SEED), _LIMITS, DRAWS)  # type: ignore[no-any-return]
+def weights_of(picture: int) -> NDArray[np.int64]:
+    """int64 [DRAWS]: what the picture at this place of its split weighs in each draw; `UNIT` on average."""
+    return _weights_of(np.uint64(picture), np.uint64(SEED), UNIT, DRAWS)  # type: ignore[no-any-return]
 
 
 def interval(values: NDArray[np.float64]) -> Interval | None:
@@ -75,16 +75,14 @@ def interval(values: NDArray[np.float64]) -> Interval | None:
 
 
 @njit(cache=True, nogil=True)
-def _times_drawn(picture, seed, limits, draws):  # type: ignore[no-untyped-def]  # numba
-    times = np.zeros(draws, np.int64)
+def _weights_of(picture, seed, unit, draws):  # type: ignore[no-untyped-def]  # numba
+    weights = np.empty(draws, np.int64)
     start = _mixed(_mixed(picture + np.uint64(1)) ^ seed)
     for draw in range(draws):
         number = _mixed(start + np.uint64(draw) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)
-        for limit in limits:
-            if number < limit:
-                break
-            times[draw] += 1
-    return times
+        uniform = (float(number) + 0.5) / 2.0**53
+        weights[draw] = max(1, round(-unit * log(uniform)))
+    return weights
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -96,8 +94,8 @@ def _mixed(bits):  # type: ignore[no-untyped-def]  # numba
 
 
 @njit(cache=True, nogil=True)
-def _add(sums, cells, counts, times):  # type: ignore[no-untyped-def]  # numba
+def _add(sums, cells, counts, weights):  # type: ignore[no-untyped-def]  # numba
     for i in range(cells.size):
         row, count = sums[cells[i]], counts[i]
-        for draw in range(times.size):
-            row[draw] += times[draw] * count
+        for draw in range(weights.size):
+            row[draw] += weights[draw] * count
