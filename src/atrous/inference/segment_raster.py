@@ -10,7 +10,6 @@ import numpy as np
 
 from atrous.errors import ImageError
 from atrous.inference.finished_rows import FinishedRows
-from atrous.inference.geojson import write_raster_geojson
 from atrous.inference.raster import Raster
 from atrous.inference.raster_writer import write_rasters
 from atrous.inference.sliding_window import WindowLayout, intervals, segment_rows
@@ -136,6 +135,8 @@ def _write(raster: Raster, rows: FinishedRows, labels: LabelSpace, files: "Mappi
     write_rasters(raster, rows, labels, {kind: files[kind] for kind in kinds if kind in files})
     if "polygons" not in files:
         return
+    from atrous.inference.geojson import write_raster_geojson  # with numba, which takes its time
+
     if "mask" in files:
         write_raster_geojson(files["polygons"], files["mask"], labels)
         return

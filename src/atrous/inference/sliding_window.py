@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from atrous.inference.ahead import ahead, mapped
@@ -201,8 +200,10 @@ class _Stitcher:
         return column.leave, leaving * _falling(column.leave).astype(np.float32)
 
     def _decided(self, probabilities: NDArray[np.float32]) -> Mask:
+        from atrous.inference.most_probable import most_probable  # with numba, which takes its time
+
         abstain = np.float32(self.predictor.abstain)
-        labels = _most_probable(probabilities, abstain, self.labels.ignore_index)
+        labels = most_probable(probabilities, abstain, self.labels.ignore_index)
         return np.asarray(labels, self.labels.mask_dtype)
 
     def _nothing(self, rows: int) -> NDArray[np.float32]:
@@ -221,21 +222,3 @@ def _falling(part: slice) -> NDArray[np.float64]:
 
 def _length(part: slice) -> int:
     return int(part.stop - part.start)
-
-
-@njit(cache=True, nogil=True)
-def _most_probable(probabilities, abstain, ignore):  # type: ignore[no-untyped-def]  # numba
-    """int32 [H, W]: the class of the largest of [K, H, W]; the ignore value where that is less than `abstain`."""
-    count, height, width = probabilities.shape
-    labels = np.zeros((height, width), np.int32)
-    largest = np.empty(width, np.float32)
-    for y in range(height):
-        largest[:] = probabilities[0, y]
-        for k in range(1, count):
-            for x in range(width):
-                if probabilities[k, y, x] > largest[x]:
-                    largest[x], labels[y, x] = probabilities[k, y, x], k
-        for x in range(width):
-            if largest[x] < abstain:
-                labels[y, x] = ignore
-    return labels
