@@ -9,6 +9,7 @@ from atrous.cli.compare import compare
 from atrous.cli.crf import crf
 from atrous.cli.data import data
 from atrous.cli.demo import demo
+from atrous.cli.doctor import doctor
 from atrous.cli.evaluate import evaluate
 from atrous.cli.export import export
 from atrous.cli.fit import fit
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, fit, train, evaluate, compare, predict, export, serve):
+for command in (demo, fit, train, evaluate, compare, predict, export, serve, doctor):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
 app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)
