@@ -40,14 +40,13 @@ def _processor() -> Finding:
 
 def _threads() -> Finding:
     """More threads than cores wait for each other at every layer."""
-    from atrous.inference.runtimes import threads
-
     cores, given = min(processors(), _quota() or processors()), os.environ.get("OMP_NUM_THREADS", "")
-    fact = f"{threads()}, from OMP_NUM_THREADS={given}" if given else f"{threads()}, one per core"
-    if threads() <= cores:
+    threads = int(given) if given.isdecimal() and int(given) else processors()
+    fact = f"{threads}, from OMP_NUM_THREADS={given}" if given else f"{threads}, one per core"
+    if threads <= cores:
         return Finding("threads", "ok", fact)
-    return Finding("threads", "note", f"{fact}, but only {cores} may compute at once: they wait for each other",
-                   f"export OMP_NUM_THREADS={cores}")  # fmt: skip
+    waiting = f"{fact}, but only {cores} may compute at once: they wait for each other"
+    return Finding("threads", "note", waiting, f"export OMP_NUM_THREADS={cores}")
 
 
 def _quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
