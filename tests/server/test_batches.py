@@ -60,7 +60,7 @@ class Waiting:
 
 def batches_of(client: httpx.Client) -> dict[str, str]:
     lines = client.get("metrics").text.splitlines()
-    return dict(line.rsplit(" ", 1) for line in lines if line.startswith("atrous_batch_pictures"))  # type: ignore[misc]
+    return dict(line.rsplit(" ", 1) for line in lines if line.startswith("atrous_batch_pictures"))
 
 
 @pytest.mark.parametrize("network", SMALL_NETWORKS, ids=lambda config: config.kind)

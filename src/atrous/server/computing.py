@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -59,12 +60,12 @@ def answers_of(
     Yields:
         The answer of each, in their order and as soon as it is written, or why there is none.
     """
-    began = time.perf_counter()
+    began = lap = time.perf_counter()
     images = [_decoded(task, limits) for task in tasks]
-    outcomes = iter(_predicted([image for image in images if not isinstance(image, Exception)], predictor, metrics))
-    lap = began
+    whole = [image for image in images if not isinstance(image, Exception)]
+    outcomes = deque(_predicted(whole, predictor, metrics))
     for task, image in zip(tasks, images, strict=True):
-        outcome = image if isinstance(image, Exception) else next(outcomes)
+        outcome = image if isinstance(image, Exception) else outcomes.popleft()  # one with probabilities is large
         answer = _answer(task, outcome, began, limits)
         if not isinstance(answer, Exception):
             now = time.perf_counter()

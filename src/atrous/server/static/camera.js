@@ -60,7 +60,8 @@ export function useCamera({ take, segment, hidden, say, fail }) {
     let [rate, last] = [0, performance.now()];
     try {
       while (live === stopping) {
-        await newFrame($("video"), stopping.signal);
+        await newFrame($("video"));
+        if (live !== stopping) return;
         const frame = frameOf($("video"), LONGEST_SIDE);
         const result = await segment(await jpegOf(frame), stopping.signal, busy);
         if (live !== stopping) return;
@@ -166,10 +167,9 @@ function frameOf(video, longest = Infinity) {
 const jpegOf = (canvas) => new Promise((done) => canvas.toBlob(done, "image/jpeg", LIVE_QUALITY));
 
 /** Wait until the camera has a frame that was not there before. */
-function newFrame(video, signal) {
-  return new Promise((done, failed) => {
-    signal.addEventListener("abort", () => failed(signal.reason), { once: true });
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(() => done());
-    else requestAnimationFrame(() => done());
+function newFrame(video) {
+  return new Promise((done) => {
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(done);
+    else requestAnimationFrame(done);
   });
 }
