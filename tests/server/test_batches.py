@@ -18,6 +18,7 @@ from tests.server.serving import (
     CPU,
     PATIENCE,
     Held,
+    colour_reader,
     eventually,
     pixels_of,
     png_of,
@@ -78,7 +79,7 @@ def test_a_predictor_says_of_pictures_together_what_it_says_of_each(network: obj
 
 def test_pictures_of_two_sizes_are_not_predicted_together() -> None:
     with pytest.raises(ValueError, match="one size"):
-        Held().predictions([noise((8, 8), 0), noise((8, 9), 0)])
+        colour_reader().predictions([noise((8, 8), 0), noise((8, 9), 0)])
 
 
 def test_waiting_pictures_of_one_size_are_computed_together_and_all_are_right() -> None:

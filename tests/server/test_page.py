@@ -335,7 +335,8 @@ def test_the_live_picture_says_what_goes_wrong_and_waits_for_a_busy_server(page:
 
 
 def test_a_camera_that_may_not_be_used_is_said_in_words(page: Page) -> None:
-    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))")
+    refuse = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    page.evaluate(f"() => {{ {refuse}; }}")
     page.get_by_role("button", name="Use the camera").click()
     expect(page.get_by_role("alert")).to_contain_text("The camera cannot be used (it was not allowed).")
 

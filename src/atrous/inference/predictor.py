@@ -101,6 +101,8 @@ class Predictor:
             ValueError: If an array is no such picture, or their sizes differ.
         """
         pixels = [pixels_of(image) for image in images]
+        if len(sizes := {image.shape for image in pixels}) != 1:
+            raise ValueError(f"pictures that are predicted together are of one size; these are of {sorted(sizes)}")
         views = tuple(self.views)
         logits = [self._logits(pixels, view).numpy() for view in views]
         return [

@@ -40,8 +40,6 @@ export function useCamera({ take, segment, hidden, say, fail }) {
     halt();
     for (const track of $("video").srcObject?.getTracks() ?? []) track.stop();
     $("video").srcObject = null;
-    $("live-classes").replaceChildren();
-    chips.clear();
   }
 
   function takePicture() {
@@ -91,6 +89,8 @@ export function useCamera({ take, segment, hidden, say, fail }) {
     $("camera-live").textContent = "Segment live";
     $("live-picture").hidden = $("live-overlay").hidden = true;
     $("live-rate").textContent = "";
+    $("live-classes").replaceChildren();
+    chips.clear();
     $("camera-problem").hidden = !reason;
     $("camera-problem").textContent = reason;
     if (stopping && !reason) say("Live view stopped");
