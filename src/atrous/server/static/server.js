@@ -48,7 +48,7 @@ async function reached(address, options) {
     return await fetch(address, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. Is it still running? The picture is kept here: try again.", {
+    throw new Problem("The server does not answer. Is it still running? Nothing is lost here: try again.", {
       kind: "gone",
       again: true,
     });
