@@ -102,7 +102,9 @@ def download(page: Page, button: str, place: Path) -> Path:
 
 
 def set_slider(page: Page, name: str, value: int) -> None:
-    page.get_by_role("main").get_by_label(name).evaluate(f"e => {{ e.value = {value}; e.dispatchEvent(new Event('input')); }}")
+    page.get_by_role("main").get_by_label(name).evaluate(
+        f"e => {{ e.value = {value}; e.dispatchEvent(new Event('input')); }}"
+    )
 
 
 def test_a_picture_is_shown_with_its_classes_and_areas(page: Page, street: Path) -> None:

@@ -56,7 +56,9 @@ class Service:
     def warm_up(self) -> None:
         """Segment a small picture with each model, so that no client waits for what is compiled at first."""
         for predictor in self.models.values():
-            predictor(np.zeros(SMALL, np.uint8)).polygons()
+            prediction = predictor(np.zeros(SMALL, np.uint8))
+            prediction.polygons()
+            _ = prediction.probabilities
 
     def require_token(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(TOKEN)]) -> None:
         """Refuse who does not know the token, where there is one.
