@@ -248,6 +248,20 @@ def known_labels(labels: LabelSpace) -> str:
     return f"{span} and {labels.ignore_index} (ignore)"
 
 
+def require_same_classes(datasets: Sequence[SegmentationDataset]) -> None:
+    """Refuse splits that cannot become one data set, since a value means another class in one than in the other.
+
+    Raises:
+        DatasetError: If the classes of two differ.
+    """
+    for dataset in datasets[1:]:
+        if dataset.labels != datasets[0].labels:
+            raise DatasetError(
+                f"The splits {datasets[0].split} and {dataset.split} of {dataset.title} have other classes: name one "
+                "of them alone, or give both the same."
+            )
+
+
 def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
     """Refuse a mask that holds a label of no class.
 

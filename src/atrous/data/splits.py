@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from atrous.data.convert import write_picture
 from atrous.data.folder import write_description
 from atrous.data.processes import of_all_samples
-from atrous.data.samples import PairedFiles, SegmentationDataset, remap
+from atrous.data.samples import PairedFiles, SegmentationDataset, remap, require_same_classes
 from atrous.data.seeded_split import without_split
 from atrous.data.stratification import stratify
 from atrous.errors import ConfigError, DatasetError, OutputError
@@ -136,9 +136,10 @@ def divide(
 
     Raises:
         MaskError, ImageError: If a file cannot be read.
-        DatasetError: If there are fewer groups than splits.
+        DatasetError: If there are fewer groups than splits, or the splits have other classes.
         ConfigError: If a picture has no group.
     """
+    require_same_classes(datasets)
     members = [(number, index) for number, dataset in enumerate(datasets) for index in range(len(dataset))]
     seen = track(of_all_samples(datasets, classes_shown, workers), progress or Silent(), "Reading masks", len(members))
     found = [shown for _, shown in seen]
