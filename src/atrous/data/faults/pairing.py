@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atrous.data.faults.finding import Finding
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree, open_unwrapped
 from atrous.data.folder import (
     DESCRIPTION,
     FolderConfig,
@@ -46,7 +46,7 @@ def open_folder(config: FolderConfig, class_names: Sequence[str] = ()) -> Opened
         DatasetNotFoundError: If there is nothing.
         ConfigError: If `dataset.yaml` holds something impossible.
     """
-    tree = open_tree(config.root)
+    tree = open_unwrapped(config.root)
     if tree.has_file(DESCRIPTION):
         description = read_description(config.root)
         return None if has_other_layout(tree, description) else _described(tree, description)
