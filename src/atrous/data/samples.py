@@ -1,6 +1,7 @@
 """Samples and data sets: what every source of data yields, wherever its files come from."""
 
 import hashlib
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -352,8 +353,11 @@ def _is_picture(name: str, ending: str) -> bool:
 
 
 def _stem(name: str, ending: str) -> str:
-    """The path without suffix and ending; of a picture, whose name has both."""
-    return name[: name.rindex(".") - len(ending)]
+    """The path without suffix and ending; of a picture, whose name has both.
+
+    An ü is one character here, as elsewhere than on a Mac, which may write it as u and dots.
+    """
+    return unicodedata.normalize("NFC", name[: name.rindex(".") - len(ending)])
 
 
 def _digest_of(file: ReadableFile) -> bytes:

@@ -2,6 +2,7 @@
 
 import difflib
 import posixpath
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -156,6 +157,7 @@ def _by_stem(tree: FileTree, split: str, findings: list[Finding]) -> dict[str, s
         stem, suffix = posixpath.splitext(name)
         if suffix.lower() not in IMAGE_SUFFIXES:
             continue
+        stem = unicodedata.normalize("NFC", stem)
         if stem in found:
             files = str(tree.file(name)), str(tree.file(found[stem]))
             findings.append(
