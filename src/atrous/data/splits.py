@@ -101,7 +101,8 @@ def groups_by_table(path: Path) -> Callable[[str], str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, ValueError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read as CSV ({error}): give lines of name,group.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} cannot be read as CSV ({reason}): give lines of name,group.") from None
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise ConfigError(f"{path}: row {number} has {len(row)} columns where a name and its group were expected.")
