@@ -1,6 +1,5 @@
 """Configs: frozen, typed, and strict; a typo is answered with the nearest valid name."""
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ MOST_VALUES = 1_000_000  # more than any recipe or label space holds; aliases ca
 class Config(BaseModel):
     """Base of every config: its values cannot change, unknown keys and not-a-number are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -43,6 +42,8 @@ class Config(BaseModel):
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Answer a wrong name: "did you mean ...?" or the list of what there is."""
+    import difflib  # which takes its time, and is for mistakes alone
+
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     listed = ", ".join(choices) or "none"

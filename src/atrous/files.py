@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,9 +25,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[Path]:
     Raises:
         OutputError: If the place cannot be written; the sentence says why.
     """
-    temporary = path.with_name(
-        f".{secrets.token_hex(8)}.part"
-    )  # without the name, which may be as long as names can be
+    temporary = path.with_name(f".{os.urandom(8).hex()}.part")  # without the name, which may be as long as names can be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         permissions = _permissions_of_new_files(temporary)

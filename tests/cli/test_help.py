@@ -9,7 +9,20 @@ import pytest
 from atrous import __version__
 from tests.cli.terminal import Terminal
 
-COMMANDS = ("demo", "fit", "train", "evaluate", "predict", "export", "serve", "crf", "data", "models", "import")
+COMMANDS = (
+    "demo",
+    "fit",
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "serve",
+    "crf",
+    "data",
+    "models",
+    "import",
+    "doctor",
+)
 HEAVY = ("torch", "numpy", "cv2", "PIL", "tensorboard", "yaml", "atrous.config")  # Typer itself brings pydantic
 
 

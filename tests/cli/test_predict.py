@@ -46,6 +46,7 @@ def test_quiet_prints_nothing(atrous: Terminal, model: Path, photo: Path, tmp_pa
         ("mask", ["photo.png"]),
         ("overlay", ["photo_overlay.jpg"]),
         ("color, mask", ["photo.png", "photo_color.png"]),
+        ("mask,probabilities", ["photo.png", "photo_probabilities.npz"]),
     ],
 )
 def test_save_decides_what_is_written(

@@ -207,3 +207,21 @@ def _with_pickles(path: Path, changed: Path) -> None:
                     entry["use_pickle"] = True
                 content = json.dumps(listed).encode()
             written.writestr(name, content)
+
+
+@slow
+@pytest.mark.usefixtures("traced_once")
+def test_int8_predicts_as_openvinos_file_too(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    ours = checkpoint()
+    data = labelled(ours)
+    verified = export_verified(tmp_path / "a.xml", ours, Export("logits", data, data, largest_loss=100))
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "a.xml"]
+    assert 'element_type="i8"' in (tmp_path / "a.xml").read_text()
+    opened = open_predictor(tmp_path / "a.xml")
+    assert opened.precision == "int8"
+    assert verified.comparison is not None
+    again = compare_scores(predictor(ours), opened, data)
+    assert again.file == pytest.approx(verified.comparison.file)
+    assert (opened(PICTURE).mask == predictor(ours)(PICTURE).mask).mean() > 0.8

@@ -1,5 +1,6 @@
 """The command line: one file per command; heavy imports wait inside the functions, so that --help answers at once."""
 
+import os
 import sys
 
 import typer
@@ -9,6 +10,7 @@ from atrous.cli.compare import compare
 from atrous.cli.crf import crf
 from atrous.cli.data import data
 from atrous.cli.demo import demo
+from atrous.cli.doctor import doctor
 from atrous.cli.evaluate import evaluate
 from atrous.cli.export import export
 from atrous.cli.fit import fit
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, fit, train, evaluate, compare, predict, export, serve):
+for command in (demo, fit, train, evaluate, compare, predict, export, serve, doctor):
     # Typer keeps the line breaks of a docstring, which then fall in the middle of the lines of a terminal.
     app.command(help=flowing(command.__doc__ or ""))(command)
 app.command("import", help=flowing(import_weights.__doc__ or ""))(import_weights)
@@ -54,6 +56,7 @@ def version(*, show_version: bool = typer.Option(False, "--version", help="Show 
 
 def main() -> None:
     """Run the command line; what a user got wrong is one sentence and exit code 1."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to find that there are none takes its time
     try:
         app()
     except AtrousError as error:

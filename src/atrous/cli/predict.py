@@ -39,7 +39,14 @@ if TYPE_CHECKING:
     from atrous.inference.recording import Shown
     from atrous.progress import Progress
 
-SAVED = {"mask": ".png", "overlay": "_overlay.jpg", "color": "_color.png", "labelme": ".json", "polygons": ".geojson"}
+SAVED = {
+    "mask": ".png",
+    "overlay": "_overlay.jpg",
+    "color": "_color.png",
+    "probabilities": "_probabilities.npz",
+    "labelme": ".json",
+    "polygons": ".geojson",
+}
 """What can be written for each picture, and how the names of its files end."""
 OF_VIDEOS: "tuple[Shown, ...]" = ("mask", "overlay", "color")
 """What can be written for videos."""
@@ -61,8 +68,8 @@ def predict(
         Optional[str],  # noqa: UP045 - typer reads it
         typer.Option(
             "--save",
-            help="What to write, with commas: mask (class indices), overlay, color, polygons (GeoJSON); labelme, cvat, "
-            f"coco. By default {DEFAULT}.",
+            help="What to write, with commas: mask (class indices), overlay, color, polygons (GeoJSON), probabilities "
+            f"(.npz); labelme, cvat, coco. By default {DEFAULT}.",
         ),
     ] = None,
     output_stride: OutputStride = None,
@@ -110,10 +117,11 @@ def predict(
     """Segment pictures and videos: one mask per picture or frame, of exactly its size.
 
     NAME.png is the mask: a palette PNG that looks coloured and holds class indices. NAME_overlay.jpg is the picture
-    with the classes' colours over it, NAME_color.png the colours alone. As polygons, for annotation tools: labelme
-    writes a NAME.json for each picture, cvat one annotations.xml and coco one annotations.json for all, the most
-    uncertain pictures first; uncertainty.csv lists them in this order. A picture that cannot be read is reported and
-    does not stop the others; the exit code is then 1.
+    with the classes' colours over it, NAME_color.png the colours alone. NAME_probabilities.npz has the probability of
+    each class at each pixel, for numpy. As polygons, for annotation tools: labelme writes a NAME.json for each picture,
+    cvat one annotations.xml and coco one annotations.json for all, the most uncertain pictures first; uncertainty.csv
+    lists them in this order. A picture that cannot be read is reported and does not stop the others; the exit code is
+    then 1.
 
     Of a video, NAME_overlay.mp4 and NAME_color.mp4 have its frames at their times, with its sound; NAME_mask.mkv holds
     class indices and loses nothing. A whole number is a camera: 0 is the first one, and Ctrl-C ends it.
@@ -153,6 +161,7 @@ def predict(
         pictures=len(pictures),
         progress=progress,
     )
+    _require_probabilities(wanted, predictor)
     failures = _predict_pictures(predictor, pictures, output, wanted, progress, resume=resume) if pictures else 0
     failures += predict_rasters(predictor, [rasters[n] for n in numbers_of_process(len(rasters))], work, progress)
     if videos or given.cameras:
@@ -237,6 +246,20 @@ def _require_possible(wanted: list[str], rasters: "Sequence[tuple[Path, str]]") 
             raise ConfigError(f"--save {word} is for pictures: of a raster such as {rasters[0][0]} there are {known}.")
 
 
+def _require_probabilities(wanted: list[str], predictor: "Predictor | ExportedPredictor") -> None:
+    """Refuse probabilities of a file that gives none.
+
+    Raises:
+        ConfigError: It says how to get them.
+    """
+    from atrous.inference.exported import ExportedPredictor
+
+    if "probabilities" in wanted and isinstance(predictor, ExportedPredictor) and predictor.card.output == "labels":
+        raise ConfigError(
+            f"{predictor.name} was exported with labels alone: export it with --output logits for its probabilities."
+        )
+
+
 def _require_one_process(wanted: list[str], several: bool) -> None:
     """Refuse files for all pictures together where each process has a part of them.
 
@@ -301,7 +324,7 @@ def _save(prediction: "Prediction", picture: "ReadableFile", files: dict[str, Pa
 
     for word, path in files.items():
         match word:
-            case "mask":
+            case "mask" | "probabilities":
                 prediction.save(path)
             case "overlay":
                 write_image(path, prediction.overlay())

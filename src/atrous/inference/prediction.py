@@ -128,10 +128,16 @@ class Prediction:
     def save(self, path: str | Path) -> None:
         """Write the mask as PNG: looks coloured, holds class indices.
 
+        To a name that ends with .npz the probabilities go, as `write_probabilities` says.
+
         Raises:
             OutputError: If the place cannot be written.
         """
-        write_mask(Path(path), self.mask, self.labels)
+        if Path(path).suffix.lower() != ".npz":
+            return write_mask(Path(path), self.mask, self.labels)
+        from atrous.inference.probabilities_file import write_probabilities
+
+        return write_probabilities(Path(path), self)
 
 
 class LabelledPrediction(Prediction):
