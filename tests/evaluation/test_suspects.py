@@ -107,7 +107,10 @@ def test_more_of_an_object_that_the_label_has_too_counts_less_than_an_object_tha
 def test_the_halves_of_a_moved_object_do_not_both_stand_before_another_error() -> None:
     was, now = region(0, 1, evidence=2), region(1, 0, evidence=1.8)._replace(box=(7, 0, 18, 9))
     halves = [Suspect(3, "", "", half) for half in (was, now)]
-    apart = [Suspect(4, "", "", region(2, 1, evidence=1)), Suspect(3, "", "", now._replace(given=2, box=(40, 0, 49, 9)))]
+    apart = [
+        Suspect(4, "", "", region(2, 1, evidence=1)),
+        Suspect(3, "", "", now._replace(given=2, box=(40, 0, 49, 9))),
+    ]
     assert ranked([*halves, *apart]) == [halves[0], apart[1], apart[0], halves[1]]
 
 

@@ -29,7 +29,9 @@ MOST_NAMED = 5
 """Classes in one sentence."""
 BY_PIXEL = ("cross_entropy", "focal", "ohem")
 """Losses that can weigh the pixels of a class."""
-WEIGHTS_AND_DICE = "loss={kind: sum, terms: [{loss: {kind: cross_entropy, class_weights: balanced}}, {loss: {kind: dice}}]}"
+WEIGHTS_AND_DICE = (
+    "loss={kind: sum, terms: [{loss: {kind: cross_entropy, class_weights: balanced}}, {loss: {kind: dice}}]}"
+)
 
 
 class Suggestion(NamedTuple):
@@ -101,7 +103,9 @@ def _rare(report: EvaluationReport, losses: list[Mapping[str, Any]]) -> Suggesti
     words += "Their pixels weigh more in the loss already: more pictures that show them help most"
     if any(loss["kind"] in ("dice", "lovasz") for loss in losses):
         return Suggestion(f"{words}.", "atrous data stats DATASET")
-    return Suggestion(f"{words}, then Dice, to which every class of a picture counts the same.", f"'{WEIGHTS_AND_DICE}'")
+    return Suggestion(
+        f"{words}, then Dice, to which every class of a picture counts the same.", f"'{WEIGHTS_AND_DICE}'"
+    )
 
 
 def _confusion(report: EvaluationReport) -> Suggestion | None:
