@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atrous.progress import Task
-from atrous.training.pace import Pace
+from atrous.training.pace import Pace, steps_that_fit
 from atrous.training.recipe import read_recipe
 from atrous.training.run import Run, begin
 from atrous.training.state import RunState
@@ -94,3 +95,23 @@ def test_a_run_whose_steps_the_clock_has_changed_resumes_to_them_without_the_clo
     train(recipe, tmp_path, progress=SignalAfter(5), pace=Three(0, 0, 0))
     result = train(read_recipe(tmp_path / "recipe.yaml"), tmp_path, resume=True)
     assert (result.finished, result.steps, result.state.step) == (True, 6, 6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_steps_that_fit_are_those_that_counting_finds(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    step, every = int(chance.integers(0, 300)), int(chance.integers(1, 60))
+    left, each, validation = chance.uniform(0, 300), chance.uniform(0.2, 5), chance.uniform(0, 60)
+
+    def seconds(last: int) -> float:
+        validations = sum(1 for k in range(step + 1, last + 1) if k % every == 0 or k == last)
+        return (last - step) * each + validations * validation
+
+    counted = max((last for last in range(step, step + 2000) if seconds(last) <= left), default=step)
+    assert steps_that_fit(step, every, left, each, validation) == max(1, counted)
+
+
+def test_a_little_more_time_never_means_many_more_updates() -> None:
+    planned = [steps_that_fit(28, 23, left, each=1.3, validation=36.0) for left in np.arange(20.0, 400.0, 0.5)]
+    assert planned == sorted(planned)
+    assert max(np.diff(planned)) <= 1

@@ -72,12 +72,31 @@ class Pace:
             return None
         each = sum(self._updates) / len(self._updates)
         left = self.deadline - now - self.finishing_seconds
-        step, every = run.state.step, run.recipe.training.validate_every or max(1, run.steps // 10)
-        steps = run.steps
-        for _ in range(3):  # fewer validations leave more updates, which may bring another validation
-            validations = max(1, -(-steps // every) - step // every)
-            steps = step + max(0, int((left - validations * self.validation_seconds) / each))
-        return max(1, steps)
+        every = run.recipe.training.validate_every or max(1, run.steps // 10)
+        return steps_that_fit(run.state.step, every, left, each, self.validation_seconds)
+
+
+def steps_that_fit(step: int, every: int, left: float, each: float, validation: float) -> int:
+    """The last step that can be reached in time, with a validation at each multiple of `every` and at the end.
+
+    More updates may bring another validation, and its time leaves fewer of them. For each number of validations there
+    is a last step that they reach; the best of these changes smoothly with the time that is left.
+
+    Args:
+        step: Where the training is.
+        every: Updates between validations.
+        left: Seconds for all that follows.
+        each: Seconds of one update.
+        validation: Seconds of one validation.
+
+    Returns:
+        At least 1; no more than `step` where the time does not suffice for an update.
+    """
+    reached = step
+    for validations in range(1, 3 + int(left / (every * each + validation)) if left > 0 else 1):
+        in_time = step + int((left - validations * validation) / each)
+        reached = max(reached, min(in_time, (step // every + validations) * every))
+    return max(1, reached)
 
 
 def _differs(steps: int, run: Run) -> bool:

@@ -133,9 +133,9 @@ def read_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
         ConfigError: If the file is missing, or a key is unknown or a value impossible; the sentence names the nearest
             valid key.
     """
-    source = " ".join([str(path), *(f"with {assignment}" for assignment in assignments)])
     content = override(read_yaml(path), assignments)
-    recipe: Recipe = parse(Recipe, _with_network(content), source)
+    changed = ", ".join(assignment.partition("=")[0].strip() for assignment in assignments)
+    recipe: Recipe = parse(Recipe, _with_network(content), f"{path} with {changed} changed" if changed else str(path))
     return recipe
 
 
