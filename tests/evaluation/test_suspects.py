@@ -105,7 +105,7 @@ def test_more_of_an_object_that_the_label_has_too_counts_less_than_an_object_tha
 
 
 def test_the_halves_of_a_moved_object_do_not_both_stand_before_another_error() -> None:
-    was, now = region(0, 1, evidence=2), region(1, 0, evidence=1.8)._replace(box=(7, 0, 18, 9))
+    was, now = region(0, 1, evidence=2), region(1, 0, evidence=1.8)._replace(box=(5, 0, 14, 9))
     halves = [Suspect(3, "", "", half) for half in (was, now)]
     apart = [
         Suspect(4, "", "", region(2, 1, evidence=1)),
