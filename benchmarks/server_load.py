@@ -1,6 +1,6 @@
 """Put a server under load and under attack on loopback, and see that every answer is right or an honest refusal.
 
-Usage: python benchmarks/server_load.py [--clients 64] [--seconds 60] [--malformed 10000] [--seed 0]
+Usage: python benchmarks/server_load.py [--clients 64] [--seconds 60] [--malformed 10000] [--seed 0] [--batch 8]
 A server is started as a process of its own, as `atrous serve` does, with a small network. Prints what was answered, and
 how its memory went; an answer that is wrong, a request that is lost, or a server that is gone ends it with exit code 1.
 """
@@ -58,9 +58,10 @@ def small_checkpoint(folder: Path) -> Path:
 
 
 @contextmanager
-def served(checkpoint: Path, port: int) -> Iterator[str]:
+def served(checkpoint: Path, port: int, batch: int | None) -> Iterator[str]:
     """A server as a process; yields its address."""
     command = [sys.executable, "-m", "atrous", "serve", str(checkpoint), "--port", str(port), "--quiet"]
+    command += ["--max-batch", str(batch)] if batch else []
     process = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -80,10 +81,20 @@ def served(checkpoint: Path, port: int) -> Iterator[str]:
             raise SystemExit(f"the server ended with exit code {process.returncode}")
 
 
+def counted(address: str, name: str) -> float:
+    """A number of the server's own."""
+    lines = httpx.get(f"{address}/metrics", timeout=60).text.splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+
 def memory(address: str) -> float:
     """Megabytes that the server holds."""
-    lines = httpx.get(f"{address}/metrics", timeout=60).text.splitlines()
-    return float(next(line for line in lines if line.startswith("process_resident")).split()[1]) / 1e6
+    return counted(address, "process_resident_memory_bytes") / 1e6
+
+
+def pictures_of_a_batch(address: str) -> float:
+    """How many went through the network together, on average."""
+    return counted(address, "atrous_batch_pictures_sum") / max(1, counted(address, "atrous_batch_pictures_count"))
 
 
 async def one_client(address: str, known: list[Known], until: float, seed: int, counts: Counter[str]) -> None:
@@ -157,10 +168,11 @@ def main() -> None:
     parser.add_argument("--malformed", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--port", type=int, default=8799)
+    parser.add_argument("--batch", type=int, help="pictures that are computed together; by default as many as pay")
     arguments = parser.parse_args()
     checkpoint = small_checkpoint(Path(tempfile.mkdtemp()))
     known = known_pictures(checkpoint)
-    with served(checkpoint, arguments.port) as address:
+    with served(checkpoint, arguments.port, arguments.batch) as address:
         asyncio.run(crowd(address, known, arguments.clients, 5))
         before = memory(address)
         began = time.monotonic()
@@ -168,7 +180,7 @@ def main() -> None:
         lasted = time.monotonic() - began
         print(
             f"{arguments.clients} clients, {lasted:.0f} s: {dict(counts)}, {counts['right'] / lasted:.1f} pictures/s; "
-            f"memory {before:.0f} -> {memory(address):.0f} MB",
+            f"{pictures_of_a_batch(address):.1f} at a time; memory {before:.0f} -> {memory(address):.0f} MB",
             flush=True,
         )
         asyncio.run(rude_clients(address, 300))

@@ -156,7 +156,7 @@ def test_a_damaged_picture_stops_the_conversion_although_it_would_only_be_copied
 def test_splits_with_other_classes_are_not_mixed(tmp_path: Path) -> None:
     one, other = (InMemory([painted(random_mask((5, 7), 0), "a")]) for _ in range(2))
     other.labels, other.split = LabelSpace.from_names(["x", "y", "z"]), "val"
-    with pytest.raises(DatasetError, match="one by one with --split"):
+    with pytest.raises(DatasetError, match="name one of them alone"):
         convert_dataset([one, other], tmp_path, "tiny")
     assert not list(tmp_path.iterdir())
 

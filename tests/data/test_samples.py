@@ -71,6 +71,12 @@ def test_samples_of_one_stem_in_two_folders_have_two_names(tmp_path: Path) -> No
     assert len(set(names)) == 3
 
 
+def test_a_name_that_a_mac_wrote_in_two_characters_is_the_same_name(tmp_path: Path) -> None:
+    write_image(tmp_path / "images/u\u0308.png", np.zeros((2, 3, 3), np.uint8))
+    write_mask(tmp_path / "masks/\u00fc.png", np.zeros((2, 3), np.uint8), LabelSpace.from_names(["a"]))
+    assert len(pair_by_stem(Folder(tmp_path / "images"), Folder(tmp_path / "masks"))) == 1
+
+
 def test_an_empty_split_is_refused() -> None:
     with pytest.raises(DatasetError, match="The split val of pets is empty: a picture and its mask were expected"):
         split_of()

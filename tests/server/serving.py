@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -37,11 +37,10 @@ class Held(Predictor):
         super().__init__(network_that_knows_colours(LABELS), LABELS, name="held", device=CPU)
         self.begun, self.free = threading.Semaphore(0), threading.Semaphore(0)
 
-    def __call__(self, image: NDArray[np.uint8] | object) -> Prediction:
+    def predictions(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         self.begun.release()
         assert self.free.acquire(timeout=PATIENCE)
-        assert isinstance(image, np.ndarray)
-        return super().__call__(image)
+        return super().predictions(images)
 
 
 @contextmanager

@@ -218,7 +218,7 @@ def test_a_fault_of_the_server_is_said_and_it_goes_on(
 ) -> None:
     with serving() as client:
         with monkeypatch.context() as broken:
-            broken.setattr("atrous.server.service.answer_of", lambda *_: 1 // 0)
+            broken.setattr("atrous.server.computing.answer_of", lambda *_: 1 // 0)
             refusal(sent(client, PICTURE), 500, "fault")
         assert sent(client, PICTURE).status_code == 200
     assert "ZeroDivisionError" in caplog.text
@@ -234,14 +234,19 @@ def test_requests_open_no_file() -> None:
     with serving() as client:
         large = encoded(np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8), "PNG", compress_level=0)
         sent(client, PICTURE, answer="mask,overlay,areas,polygons")
+        pictures = [encoded(LABELS.color_table[MASK], name) for name in ("TIFF", "JPEG", "WEBP", "GIF", "JPEG2000")]
+        for picture in pictures:
+            sent(client, picture)
+        sent(client, PICTURE, answer="probabilities")
         client.post("v1/segment", files={"image": large})
+        client.get("/")  # whatever is imported or looked up at the first request has been by now
         opened.clear()
         sys.addaudithook(listen)
         for answer in ("mask,overlay,areas,polygons", "probabilities"):
             sent(client, PICTURE, answer=answer)
         assert client.post("v1/segment", files={"image": ("/etc/passwd", large)}).status_code == 200
-        for picture_format in ("TIFF", "JPEG", "WEBP", "GIF", "JPEG2000"):
-            sent(client, encoded(LABELS.color_table[MASK], picture_format))
+        for picture in pictures:
+            sent(client, picture)
         sent(client, b"/etc/passwd")
         client.get("../../../etc/passwd")
         client.get("/")

@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,12 +13,14 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from atrous.images import read_image, read_mask
+from atrous.inference.predictor import Prediction, Predictor
 from atrous.server.limits import Limits
-from tests.server.serving import PATIENCE, Held, colour_reader, png_of, serving, some_mask
-from tests.tiny_data import LABELS
+from tests.server.serving import CPU, PATIENCE, Held, colour_reader, png_of, serving, some_mask
+from tests.tiny_data import LABELS, network_that_knows_colours
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -99,7 +102,9 @@ def download(page: Page, button: str, place: Path) -> Path:
 
 
 def set_slider(page: Page, name: str, value: int) -> None:
-    page.get_by_label(name).evaluate(f"e => {{ e.value = {value}; e.dispatchEvent(new Event('input')); }}")
+    page.get_by_role("main").get_by_label(name).evaluate(
+        f"e => {{ e.value = {value}; e.dispatchEvent(new Event('input')); }}"
+    )
 
 
 def test_a_picture_is_shown_with_its_classes_and_areas(page: Page, street: Path) -> None:
@@ -227,6 +232,117 @@ def test_the_camera_takes_a_picture(page: Page) -> None:
     assert page.evaluate("document.querySelector('#video').srcObject") is None
 
 
+class Counted(Predictor):
+    """A predictor that counts the frames it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(network_that_knows_colours(LABELS), LABELS, name="counted", device=CPU)
+        self.frames = 0
+
+    def predictions(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        self.frames += len(images)
+        return super().predictions(images)
+
+
+def go_live(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Segment live").click()
+
+
+def test_the_camera_is_segmented_live_one_frame_after_the_other(context: BrowserContext) -> None:
+    counted = Counted()
+    with serving({"counted": counted}) as client, opened(context, client) as page:
+        at_once, most = 0, 0
+
+        def begins(request: Request) -> None:
+            nonlocal at_once, most
+            at_once += "segment" in request.url
+            most = max(most, at_once)
+
+        def ends(request: Request) -> None:
+            nonlocal at_once
+            at_once -= "segment" in request.url
+
+        page.on("request", begins)
+        page.on("requestfinished", ends)
+        page.on("requestfailed", ends)
+        go_live(page)
+        expect(page.locator("#live-rate")).to_contain_text("pictures/s, 640 × 480")
+        enough = counted.frames + 3
+        while counted.frames < enough:
+            page.wait_for_timeout(50)
+        assert most == 1
+        expect(page.locator("#live-picture")).to_have_attribute("aria-label", re.compile(r"^Live: \w+ [0-9.]+ %"))
+        size = page.evaluate(
+            "[document.querySelector('#live-overlay').width, document.querySelector('#video').videoWidth]"
+        )
+        assert size == [640, 640]
+
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#live-overlay")).to_be_hidden()
+        page.wait_for_timeout(500)
+        seen = counted.frames
+        page.wait_for_timeout(500)
+        assert counted.frames == seen
+        page.get_by_role("button", name="Segment live").click()
+        expect(page.locator("#live-rate")).to_contain_text("pictures/s")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.querySelector('#video').srcObject") is None
+        expect(page.locator("#strip li")).to_have_count(0)
+
+
+def test_a_class_is_hidden_in_the_live_picture_by_the_keyboard(page: Page) -> None:
+    go_live(page)
+    chip = page.locator("#live-classes button").first
+    chip.focus()
+    page.keyboard.press("Space")
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    expect(chip).to_be_focused()
+    page.wait_for_timeout(500)
+    expect(chip).to_be_focused()  # the next frames have changed its share, and not taken it away
+    page.keyboard.press("Space")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_live_picture_stops_when_the_page_is_hidden_or_the_camera_is_gone(page: Page) -> None:
+    go_live(page)
+    expect(page.locator("#live-rate")).to_contain_text("pictures/s")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange')); delete document.hidden"
+    )
+    expect(page.locator("#camera-problem")).to_have_text("Stopped, as this page was hidden.")
+    page.get_by_role("button", name="Segment live").click()
+    expect(page.locator("#camera-problem")).to_be_hidden()
+    expect(page.locator("#live-rate")).to_contain_text("pictures/s")
+    page.evaluate("document.querySelector('#video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+    expect(page.locator("#camera-problem")).to_contain_text("The camera is gone")
+    expect(page.get_by_role("button", name="Segment live")).to_be_visible()
+
+
+def test_the_live_picture_says_what_goes_wrong_and_waits_for_a_busy_server(page: Page, context: BrowserContext) -> None:
+    busy = json.dumps({"kind": "busy", "message": "Busy."})
+    context.route("**/v1/segment*", lambda route: route.fulfill(status=429, headers={"Retry-After": "7"}, body=busy))
+    go_live(page)
+    expect(page.locator("#live-rate")).to_have_text("The server is busy: again in 7 s")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#live-rate")).to_be_empty()
+    context.unroute("**/v1/segment*")
+    context.route("**/v1/segment*", lambda route: route.abort("connectionrefused"))
+    page.get_by_role("button", name="Segment live").click()
+    expect(page.locator("#camera-problem")).to_contain_text("The server does not answer. Is it still running?")
+    context.unroute("**/v1/segment*")
+    page.get_by_role("button", name="Segment live").click()
+    expect(page.locator("#live-rate")).to_contain_text("pictures/s")
+
+
+def test_a_camera_that_may_not_be_used_is_said_in_words(page: Page) -> None:
+    refuse = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    page.evaluate(f"() => {{ {refuse}; }}")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("The camera cannot be used (it was not allowed).")
+
+
 def test_a_file_that_is_no_picture_is_said_in_words(page: Page, tmp_path: Path, street: Path) -> None:
     wrong = tmp_path / "letter.txt"
     wrong.write_text("Dear page")
@@ -291,6 +407,10 @@ def test_a_busy_server_is_waited_for(context: BrowserContext, street: Path) -> N
 
 def test_the_token_is_asked_for_once(context: BrowserContext, street: Path) -> None:
     with serving(token="secret") as client, opened(context, client) as page:
+        expect(page.locator("#token")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("alert")).to_contain_text("This server asks for its token")
+        page.reload()
         page.locator("#token").fill("wrong")
         page.keyboard.press("Enter")
         page.locator("#token").fill("secret")

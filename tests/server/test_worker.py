@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 
@@ -8,15 +9,32 @@ from atrous.server.refusals import RefusedError
 from atrous.server.worker import Worker
 from tests.server.serving import PATIENCE, eventually
 
+Work = Callable[[], object]
+
 
 @pytest.fixture
 def gate() -> threading.Event:
     return threading.Event()
 
 
-def busy_worker(places: int, gate: threading.Event) -> Worker:
+class Batches:
+    """Does all items of a batch, and notes how many these were."""
+
+    def __init__(self) -> None:
+        self.sizes = list[int]()
+
+    def __call__(self, items: Sequence[Work]) -> Iterator[object]:
+        self.sizes.append(len(items))
+        for item in items:
+            try:
+                yield item()
+            except ArithmeticError as error:
+                yield error
+
+
+def busy_worker(places: int, gate: threading.Event, batches: Batches | None = None) -> Worker[Work, object]:
     """A worker whose first job lasts until the gate opens."""
-    worker, begun = Worker(places), threading.Event()
+    worker, begun = Worker[Work, object](batches or Batches(), places), threading.Event()
 
     def wait() -> bool:
         begun.set()
@@ -28,13 +46,55 @@ def busy_worker(places: int, gate: threading.Event) -> Worker:
 
 
 def test_jobs_are_done_one_after_the_other_in_their_order(gate: threading.Event) -> None:
-    worker, done = busy_worker(10, gate), list[int]()
+    batches = Batches()
+    worker, done = busy_worker(10, gate, batches), list[int]()
     futures = [worker.submit(partial(done.append, number)) for number in range(10)]
     assert done == []
     gate.set()
     for future in futures:
         future.result(PATIENCE)
     assert done == list(range(10))
+    assert batches.sizes == [1] * 11
+    worker.stop()
+
+
+def test_waiting_jobs_of_one_kind_are_done_together_when_the_first_has_its_turn(gate: threading.Event) -> None:
+    batches = Batches()
+    worker, done = busy_worker(20, gate, batches), list[int]()
+    futures = [worker.submit(partial(done.append, number), kind, 3) for number, kind in enumerate("abaacbad", start=0)]
+    gate.set()
+    for future in futures:
+        future.result(PATIENCE)
+    worker.stop()
+    assert done == [0, 2, 3, 1, 5, 4, 6, 7]
+    assert batches.sizes == [1, 3, 2, 1, 1, 1]
+
+
+def test_each_job_of_a_batch_has_its_own_end(gate: threading.Event) -> None:
+    batches = Batches()
+    worker = busy_worker(20, gate, batches)
+    works: list[Work] = [lambda: 1, lambda: 1 // 0, lambda: 3]
+    futures = [worker.submit(work, "a", 8) for work in works]
+    left = worker.submit(lambda: 4, "a", 8)
+    assert left.cancel()
+    gate.set()
+    assert futures[0].result(PATIENCE) == 1
+    with pytest.raises(ZeroDivisionError):
+        futures[1].result(PATIENCE)
+    assert futures[2].result(PATIENCE) == 3
+    assert batches.sizes == [1, 3]
+    worker.stop()
+
+
+def test_a_batch_that_breaks_off_says_so_to_all_that_wait_and_the_worker_goes_on(gate: threading.Event) -> None:
+    worker = busy_worker(20, gate)
+    futures = [worker.submit(partial(int, word), "a", 8) for word in ("1", "one", "2")]
+    gate.set()
+    assert futures[0].result(PATIENCE) == 1
+    for future in futures[1:]:
+        with pytest.raises(ValueError, match="one"):
+            future.result(PATIENCE)
+    assert worker.submit(lambda: 2).result(PATIENCE) == 2
     worker.stop()
 
 
@@ -65,17 +125,9 @@ def test_a_job_that_nobody_waits_for_frees_its_place_and_is_not_done(gate: threa
     worker.stop()
 
 
-def test_a_job_that_fails_fails_alone() -> None:
-    worker = Worker(5)
-    with pytest.raises(ZeroDivisionError):
-        worker.submit(lambda: 1 // 0).result(PATIENCE)
-    assert worker.submit(lambda: 2).result(PATIENCE) == 2
-    worker.stop()
-
-
 def test_what_was_taken_is_finished_before_the_worker_stops(gate: threading.Event) -> None:
     worker = busy_worker(5, gate)
-    futures = [worker.submit(partial(int, number)) for number in range(5)]
+    futures = [worker.submit(partial(int, number), "a", 2) for number in range(5)]
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
 

@@ -50,7 +50,8 @@ def convert(
 def print_written(title: str, written: "list[WrittenSplit]", target: Path) -> None:
     """Print how many pictures each split has, and how many pixels several shapes had claimed."""
     print(f"{title}:")
-    for split, pictures, overwritten in written:
+    for split, pictures, overwritten, passed_over in written:
         note = "" if overwritten is None else f", {overwritten:,} pixels claimed by shapes of several classes"
+        note += f", {passed_over:,} object{'s' * (passed_over != 1)} without an area left out" if passed_over else ""
         print(f"  {split}: {pictures:,} picture{'s' * (pictures != 1)}{note}")
     print(f"Written: {target}")

@@ -40,6 +40,10 @@ def serve(
     max_megabytes: Annotated[float, typer.Option(min=0.001, help="Of one upload.")] = 32,
     max_megapixels: Annotated[float, typer.Option(min=0.001, max=178, help="Of one picture.")] = 16,
     max_waiting: Annotated[int, typer.Option(min=1, help="Pictures that wait; one more is answered by 429.")] = 32,
+    max_batch: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads it
+        typer.Option(min=1, help="Waiting pictures of one size computed together; by default as many as pay."),
+    ] = None,
     max_seconds: Annotated[float, typer.Option(min=0.001, help="That a picture may wait and take.")] = 60,
     quiet: Quiet = False,
 ) -> None:
@@ -63,6 +67,7 @@ def serve(
         held_bytes=max(Limits().held_bytes, 2 * round(max_megabytes * MEGA)),
         pixels=round(max_megapixels * MEGA),
         waiting=max_waiting,
+        batch=max_batch,
         seconds=max_seconds,
     )
     taken = bound_socket(host, port)  # before the models, which take longer to load than to find the port taken

@@ -183,7 +183,7 @@ def splits_of(config: DataConfig) -> tuple[str, ...]:
             assert_never(config)
 
 
-def parse_dataset(text: str, choices: Sequence[str] = ()) -> DataConfig:
+def parse_dataset(text: str | Path, choices: Sequence[str] = ()) -> DataConfig:
     """Read a DATASET as commands take it: a folder in our own format, `KIND:PATH`, or `shapes:SEED`.
 
     Args:
@@ -193,8 +193,8 @@ def parse_dataset(text: str, choices: Sequence[str] = ()) -> DataConfig:
     Raises:
         ConfigError: If the kind is unknown, or a choice is.
     """
-    data = override(_kind_and_place(text), choices)
-    config: DataConfig = parse(DataConfig, data, " ".join([text, *choices]))
+    data = override(_kind_and_place(str(text)), choices)
+    config: DataConfig = parse(DataConfig, data, " ".join([str(text), *choices]))
     return config
 
 

@@ -1,22 +1,29 @@
 """`atrous data check`: every fault of a data set that would spoil a training without a word, found in one pass."""
 
 import json
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from atrous.config import Config
 from atrous.data import DataConfig, open_split, splits_of
+from atrous.data.annotations import AnnotatedImages
 from atrous.data.faults.balance import judge_balance
 from atrous.data.faults.duplicates import judge_duplicates
 from atrous.data.faults.finding import KINDS, SPOILS, Finding
+from atrous.data.faults.left_out import find_left_out
 from atrous.data.faults.mask_file import Fault
 from atrous.data.faults.mending import MendedDataset, Plan
 from atrous.data.faults.pairing import Opened, open_folder
 from atrous.data.faults.survey import Place, Survey, survey
 from atrous.data.faults.swaps import Misplaced, find_misplaced
 from atrous.data.faults.values import judge_values
+from atrous.data.file_tree import open_tree
 from atrous.data.folder import FolderConfig, write_folder
 from atrous.data.samples import SegmentationDataset
+from atrous.data.shapes import ShapesConfig
+from atrous.data.sources.yolo import YoloConfig
 from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text
 from atrous.progress import Progress, Silent
@@ -67,7 +74,8 @@ def open_to_check(config: DataConfig, class_names: tuple[str, ...] = ()) -> Open
     if isinstance(config, FolderConfig) and (folder := open_folder(config, class_names)):
         return folder
     opened = Opened([], [])
-    for split in splits_of(config):
+    splits = splits_of(config)
+    for split in splits:
         try:
             opened.datasets.append(open_split(config, split))
         except DatasetNotFoundError:
@@ -75,6 +83,11 @@ def open_to_check(config: DataConfig, class_names: tuple[str, ...] = ()) -> Open
         except DatasetError as error:
             repair = "none: mend it, then check again; the rest of this split was not looked at"
             opened.findings.append(Finding(kind="refused", split=split, files=(), sentence=str(error), repair=repair))
+    annotated = [dataset for dataset in opened.datasets if isinstance(dataset, AnnotatedImages)]
+    if len(annotated) == len(splits) and not isinstance(config, ShapesConfig | YoloConfig):
+        is_xml = config.root.suffix == ".xml" and config.root.is_file()
+        opened.findings.extend(find_left_out(open_tree(config.root.parent if is_xml else config.root), annotated))
+    opened.findings.extend(_other_classes(opened.datasets))
     return opened
 
 
@@ -111,6 +124,8 @@ def write_repaired(checked: Checked, root: Path, progress: Progress | None = Non
     Raises:
         OutputError: If the place holds something already, or nothing would be left to write.
     """
+    if any(finding.kind == "other-classes" for finding in checked.report.findings):
+        raise OutputError(f"Nothing is written to {root}: give all splits the same classes in the same order first.")
     if root.exists() and any(root.iterdir()):
         raise OutputError(f"{root} is not empty: give an empty folder, or a new one, for the corrected copy.")
     mended = [MendedDataset(dataset, plan) for dataset, plan in zip(checked.datasets, checked.plans, strict=True)]
@@ -131,6 +146,24 @@ def write_check_json(path: Path, report: CheckReport) -> None:
         entry["severity"] = finding.severity
     text = json.dumps({**content, "spoils": report.spoils}, indent=2)
     write_text(path, text + "\n")
+
+
+def _other_classes(datasets: list[SegmentationDataset]) -> Iterator[Finding]:
+    """Splits in which a value means another class than in the first one; training refuses them, too."""
+    for dataset in datasets[1:]:
+        first, ours, theirs = datasets[0], datasets[0].labels.names, dataset.labels.names
+        if ours != theirs:
+            both = zip_longest(ours, theirs, fillvalue="no class")
+            value, (one, other) = next((value, pair) for value, pair in enumerate(both) if pair[0] != pair[1])
+            yield Finding(
+                kind="other-classes",
+                split=dataset.split,
+                files=(),
+                value=value,
+                sentence=f"{dataset.split} has {len(theirs)} classes and {first.split} has {len(ours)}; the first that "
+                f"differs is {value}, which is {other} in {dataset.split} and {one} in {first.split}.",
+                repair="none: give all splits the same classes in the same order",
+            )
 
 
 def _all_faulty(found: Survey) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from atrous.data.annotations import AnnotatedImages
 from atrous.data.folder import write_description
-from atrous.data.samples import Sample, SegmentationDataset, require_known_labels
+from atrous.data.samples import Sample, SegmentationDataset, require_known_labels, require_same_classes
 from atrous.errors import DatasetError, OutputError
 from atrous.files import cannot_write, make_folder, replacing, write_text
 from atrous.images import ReadableFile, images_below, write_image, write_mask
@@ -27,6 +27,8 @@ class WrittenSplit(NamedTuple):
     pictures: int
     overwritten: int | None
     """Pixels that shapes of several classes had claimed; none where the data set does not tell."""
+    passed_over: int = 0
+    """Annotated objects without an area: boxes, lines, points."""
 
 
 def convert_dataset(
@@ -45,25 +47,17 @@ def convert_dataset(
 
     Raises:
         OutputError: If the place cannot be written or holds something else.
+        DatasetError: If the splits have other classes.
         MaskError: If a mask holds a label of no class.
         AtrousError: If a sample cannot be read.
     """
     shown = progress or Silent()
-    _require_same_classes(datasets)
+    require_same_classes(datasets)
     _start(folder, datasets, source)
     written = [_write_split(dataset, folder, shown) for dataset in datasets]
     write_description(folder, datasets[0].title, datasets[0].labels, [dataset.split for dataset in datasets])
     (folder / STARTED).unlink()
     return written
-
-
-def _require_same_classes(datasets: Sequence[SegmentationDataset]) -> None:
-    for dataset in datasets[1:]:
-        if dataset.labels != datasets[0].labels:
-            raise DatasetError(
-                f"The splits {datasets[0].split} and {dataset.split} of {dataset.title} have other classes: convert "
-                "them one by one with --split."
-            )
 
 
 def _start(folder: Path, datasets: Sequence[SegmentationDataset], source: str) -> None:
@@ -88,11 +82,13 @@ def _start(folder: Path, datasets: Sequence[SegmentationDataset], source: str) -
 def _write_split(dataset: SegmentationDataset, folder: Path, progress: Progress) -> WrittenSplit:
     images, masks = folder / "images" / dataset.split, folder / "masks" / dataset.split
     done = len(images_below(masks))  # masks are written after their pictures, one after the other, each whole
-    overwritten = 0
+    overwritten = passed_over = 0
     with progress.task(f"Writing {dataset.split}", len(dataset), done) as task:
         for index in range(len(dataset)):
             if isinstance(dataset, AnnotatedImages):
-                overwritten += dataset.overwritten(index)
+                drawing = dataset.drawing(index)
+                overwritten += drawing.overwritten
+                passed_over += drawing.passed_over
             if index < done:
                 continue
             sample = dataset[index]
@@ -101,7 +97,7 @@ def _write_split(dataset: SegmentationDataset, folder: Path, progress: Progress)
             write_mask(masks / f"{sample.name}.png", sample.mask, dataset.labels)
             task.advance()
     told = overwritten if isinstance(dataset, AnnotatedImages) else None
-    return WrittenSplit(dataset.split, len(dataset), told)
+    return WrittenSplit(dataset.split, len(dataset), told, passed_over)
 
 
 def write_picture(folder: Path, sample: Sample, file: ReadableFile | None) -> None:

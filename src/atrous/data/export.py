@@ -6,7 +6,7 @@ from typing import Literal, assert_never
 
 from atrous.data.labelled import LabelledImage
 from atrous.data.polygons import DEFAULT_TOLERANCE
-from atrous.data.samples import SegmentationDataset
+from atrous.data.samples import SegmentationDataset, require_same_classes
 from atrous.data.to_coco import write_coco
 from atrous.data.to_cvat import write_cvat
 from atrous.data.to_labelme import write_labelme, write_labels
@@ -36,8 +36,10 @@ def export_dataset(
 
     Raises:
         OutputError: If the place cannot be written or is not empty.
+        DatasetError: If the splits have other classes.
         AtrousError: If a sample cannot be read.
     """
+    require_same_classes(datasets)
     if any(make_folder(folder).iterdir()):
         raise OutputError(f"{folder} is not empty, so that files of two data sets could be mixed: give another folder.")
     title, labels, shown = datasets[0].title, datasets[0].labels, progress or Silent()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from atrous.data.split_names import SPLITS, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
 
 LARGEST_FILE = 2**31
@@ -335,6 +336,24 @@ def open_tree(path: Path) -> FileTree:
         f"{path} is no folder, zip or tar: give one of them; unpack a compressed tar (.tgz, .tar.gz) first, for its "
         "files cannot be found one by one."
     )
+
+
+def open_unwrapped(path: Path) -> FileTree:
+    """Open a folder, a zip or a tar; of an archive in which one folder holds all else, as most programs pack it, that.
+
+    A folder that is called as a split is, says what is in it, and stays.
+
+    Raises:
+        DatasetNotFoundError, DatasetError: As for `open_tree`.
+    """
+    tree = open_tree(path)
+    while isinstance(tree, Archive | Subtree):
+        tops = {name.partition("/")[0] for name in tree.walk()}
+        top = tops.pop() if len(tops) == 1 else ""
+        if not tree.has_folder(top) or not top or usual_name(top) in SPLITS:
+            break
+        tree = tree.below(top)
+    return tree
 
 
 def inside(name: str, place: str) -> str:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from atrous.config import Config, nearest, parse, parse_yaml
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree, open_unwrapped
 from atrous.data.layouts import Layout, find_layout
 from atrous.data.mask_values import MaskValues
 from atrous.data.proposals import propose_classes
@@ -165,7 +165,7 @@ def read_description(root: Path) -> FolderDescription:
 def _open(root: Path) -> FileTree:
     if not os.path.exists(root):  # unlike Path.exists, it answers for names that are too long, too
         raise DatasetNotFoundError(f"There is no folder {root}: give the folder that holds the data set.")
-    return open_tree(root)
+    return open_unwrapped(root)
 
 
 def has_other_layout(tree: FileTree, description: FolderDescription) -> bool:

@@ -14,6 +14,14 @@ from atrous.data.file_tree import FileTree
 from atrous.errors import DatasetError
 
 LONGEST_SHOWN = 60  # characters of a wrong value in a sentence
+EXPECTED = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "a table of fields"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "string_type": "a text",
+}
+"""What should have been there, by pydantic's words for what is not."""
 FIELD = re.compile(r"[a-z]\w*")
 
 
@@ -35,8 +43,8 @@ def checked(kind: type[R], data: object, source: str) -> R:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise DatasetError(f"{source}: {_fault(first)}") from None
+        deepest = max(error.errors(include_url=False), key=lambda fault: len(fault["loc"]))  # where a union nearly fits
+        raise DatasetError(f"{source}: {_fault(deepest)}") from None
     except RecursionError:
         raise DatasetError(f"{source} is nested too deeply: export it again.") from None
 
@@ -89,16 +97,16 @@ def text_of(element: Element, path: str, default: str = "") -> str:
 def _fault(error: ErrorDetails) -> str:
     # Between the fields pydantic names the members of unions, which no file has.
     place = [str(part) for part in error["loc"] if isinstance(part, int) or FIELD.fullmatch(part)]
-    where, given = ".".join(place) or "it", error["input"]
+    where, given = f"`{'.'.join(place)}`" if place else "the whole", error["input"]
     match error["type"]:
         case "missing":
-            return f"`{where}` is missing. Export it again."
-        case "model_type" | "model_attributes_type" | "dict_type":
-            reason = "a table of fields was expected"
+            return f"{where} is missing. Export it again."
+        case kind if kind in EXPECTED:
+            reason = f"{EXPECTED[kind]} was expected"
         case _:
             reason = error["msg"][:1].lower() + error["msg"][1:]
     shown = f" (given: {_one_line(repr(given))})" if isinstance(given, str | float | bool | None) else ""
-    return f"`{where}` cannot be read: {reason}{shown}. Correct it, or export again."
+    return f"{where} cannot be read: {reason}{shown}. Correct it, or export again."
 
 
 def _one_line(reason: object) -> str:

@@ -1,6 +1,7 @@
 """Samples and data sets: what every source of data yields, wherever its files come from."""
 
 import hashlib
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -248,6 +249,20 @@ def known_labels(labels: LabelSpace) -> str:
     return f"{span} and {labels.ignore_index} (ignore)"
 
 
+def require_same_classes(datasets: Sequence[SegmentationDataset]) -> None:
+    """Refuse splits that cannot become one data set, since a value means another class in one than in the other.
+
+    Raises:
+        DatasetError: If the classes of two differ.
+    """
+    for dataset in datasets[1:]:
+        if dataset.labels != datasets[0].labels:
+            raise DatasetError(
+                f"The splits {datasets[0].split} and {dataset.split} of {dataset.title} have other classes: name one "
+                "of them alone, or give both the same."
+            )
+
+
 def require_known_labels(dataset: SegmentationDataset, index: int, sample: Sample) -> None:
     """Refuse a mask that holds a label of no class.
 
@@ -338,8 +353,11 @@ def _is_picture(name: str, ending: str) -> bool:
 
 
 def _stem(name: str, ending: str) -> str:
-    """The path without suffix and ending; of a picture, whose name has both."""
-    return name[: name.rindex(".") - len(ending)]
+    """The path without suffix and ending; of a picture, whose name has both.
+
+    An ü is one character here, as elsewhere than on a Mac, which may write it as u and dots.
+    """
+    return unicodedata.normalize("NFC", name[: name.rindex(".") - len(ending)])
 
 
 def _digest_of(file: ReadableFile) -> bytes:

@@ -8,6 +8,7 @@ from atrous.errors import DatasetError
 EVERYTHING = "all"
 """The split that holds all pictures of a data set whose files make no splits of their own, or all of them together."""
 
+SPLITS = ("train", "val", "test", "trainval")
 OTHER_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 
 

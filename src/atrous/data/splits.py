@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from atrous.data.convert import write_picture
 from atrous.data.folder import write_description
 from atrous.data.processes import of_all_samples
-from atrous.data.samples import PairedFiles, SegmentationDataset, remap
+from atrous.data.samples import PairedFiles, SegmentationDataset, remap, require_same_classes
 from atrous.data.seeded_split import without_split
 from atrous.data.stratification import stratify
 from atrous.errors import ConfigError, DatasetError, OutputError
@@ -101,7 +101,8 @@ def groups_by_table(path: Path) -> Callable[[str], str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, ValueError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read as CSV ({error}): give lines of name,group.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} cannot be read as CSV ({reason}): give lines of name,group.") from None
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise ConfigError(f"{path}: row {number} has {len(row)} columns where a name and its group were expected.")
@@ -136,9 +137,10 @@ def divide(
 
     Raises:
         MaskError, ImageError: If a file cannot be read.
-        DatasetError: If there are fewer groups than splits.
+        DatasetError: If there are fewer groups than splits, or the splits have other classes.
         ConfigError: If a picture has no group.
     """
+    require_same_classes(datasets)
     members = [(number, index) for number, dataset in enumerate(datasets) for index in range(len(dataset))]
     seen = track(of_all_samples(datasets, classes_shown, workers), progress or Silent(), "Reading masks", len(members))
     found = [shown for _, shown in seen]

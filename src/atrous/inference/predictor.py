@@ -1,6 +1,6 @@
 """A predictor turns any picture into a mask of the picture's own size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -86,11 +86,37 @@ class Predictor:
             ImageError: If a path holds no readable picture.
             ValueError: If an array is no such picture.
         """
-        pixels = pixels_of(image)
-        first, *others = self.views
-        answers = [Answer(self.logits(pixels, view).numpy(), view.flipped) for view in others]
-        logits = self.logits(pixels, first).numpy()
-        return Prediction(pixels, logits, self.labels, self.network.resize, self.crf, answers, self.abstain)
+        (prediction,) = self.predictions([pixels_of(image)])
+        return prediction
+
+    def predictions(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Predict pictures of one size, which the network sees together; each answer is that of its picture alone.
+
+        A runtime may add numbers up in another order for more pictures: logits then differ by rounding, about 1e-5.
+
+        Args:
+            images: uint8 RGB [H, W, 3] each, at least one.
+
+        Raises:
+            ValueError: If an array is no such picture, or their sizes differ.
+        """
+        pixels = [pixels_of(image) for image in images]
+        if len(sizes := {image.shape for image in pixels}) != 1:
+            raise ValueError(f"pictures that are predicted together are of one size; these are of {sorted(sizes)}")
+        views = tuple(self.views)
+        logits = [self._logits(pixels, view).numpy() for view in views]
+        return [
+            Prediction(
+                image,
+                logits[0][number],
+                self.labels,
+                self.network.resize,
+                self.crf,
+                [Answer(seen[number], view.flipped) for seen, view in zip(logits[1:], views[1:], strict=True)],
+                self.abstain,
+            )
+            for number, image in enumerate(pixels)
+        ]
 
     def video(
         self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
@@ -109,18 +135,23 @@ class Predictor:
 
         return predict_video(self, path, smoothing=smoothing, frames_per_second=frames_per_second)
 
-    @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> Tensor:
         """The network's logits at its own resolution, float32 [K, h, w], on the CPU."""
-        # Seen as [1, 3, H, W], an [H, W, 3] picture is already channels last. Torch wants it writable, hence a copy.
-        batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self.device)
+        return self._logits([image], view)[0]
+
+    @torch.inference_mode()
+    def _logits(self, images: Sequence[NDArray[np.uint8]], view: View) -> Tensor:
+        """The same of pictures of one size, float32 [B, K, h, w]."""
+        # Seen as [B, 3, H, W], pictures [B, H, W, 3] are already channels last. Torch wants them writable: a copy.
+        batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)
+        size = view.size(*batch.shape[-2:])
         if self.session is not None:
-            seen = resize_bilinear(batch.float() / 255, view.size(*image.shape[:2]), self.network.resize)
-            return torch.from_numpy(self.session((seen.flip(3) if view.flipped else seen).numpy())[0])
+            seen = resize_bilinear(batch.float() / 255, size, self.network.resize)
+            return torch.from_numpy(self.session((seen.flip(3) if view.flipped else seen).numpy()))
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "float32"):
-            seen = resize_bilinear(batch.float() / 255, view.size(*image.shape[:2]), self.network.resize)
+            seen = resize_bilinear(batch.float() / 255, size, self.network.resize)
             logits = self.network.low_resolution_logits(seen.flip(3) if view.flipped else seen)
-        return logits[0].float().cpu()
+        return logits.float().cpu()
 
 
 def load(

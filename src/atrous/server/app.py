@@ -22,6 +22,8 @@ PAGE = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
     "/app.js": ("app.js", "text/javascript"),
+    "/camera.js": ("camera.js", "text/javascript"),
+    "/paint.js": ("paint.js", "text/javascript"),
     "/server.js": ("server.js", "text/javascript"),
     "/png.js": ("png.js", "text/javascript"),
 }

@@ -22,6 +22,9 @@ class Limits(Config):
     """Of one picture; known from its header, before it is unpacked."""
     waiting: PositiveInt = 32
     """Pictures that wait while another is computed; one more is answered by 429."""
+    batch: PositiveInt | None = None
+    """Pictures of one size and model that are computed together, if they wait at the same moment; by default as many
+    as pay. Together they have no more pixels than one picture may have."""
     seconds: PositiveFloat = 60
     """From the last byte of a request to the beginning of its answer."""
     upload_seconds: PositiveFloat = 30

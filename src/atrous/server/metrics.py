@@ -2,13 +2,38 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds, in seconds, of the histogram's buckets."""
+"""Upper bounds, in seconds, of the buckets of requests."""
+BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Upper bounds, in pictures, of the buckets of batches."""
+
+
+class Histogram:
+    """How many values lie below each of some bounds."""
+
+    def __init__(self, name: str, what: str, bounds: Sequence[float]) -> None:
+        """Begin at nothing."""
+        self._name, self._what, self._bounds = name, what, bounds
+        self._buckets: Counter[int] = Counter()
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self._buckets[sum(value > bound for bound in self._bounds)] += 1
+        self._sum += value
+
+    def lines(self) -> list[str]:
+        """As Prometheus reads it: each bucket holds those before it, too."""
+        sums = list(accumulate(self._buckets[index] for index in range(len(self._bounds) + 1)))
+        bounds = [*(f"{bound:g}" for bound in self._bounds), "+Inf"]
+        buckets = (f'{self._name}_bucket{{le="{bound}"}} {count}' for bound, count in zip(bounds, sums, strict=True))
+        head = _head(self._name, "histogram", self._what)
+        return [*head, *buckets, f"{self._name}_sum {self._sum:.6f}", f"{self._name}_count {sums[-1]}"]
 
 
 class Metrics:
@@ -23,18 +48,21 @@ class Metrics:
         self._lock = threading.Lock()
         self._gauges = gauges
         self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._buckets: Counter[int] = Counter()
+        self._durations = Histogram(
+            "atrous_request_seconds", "Seconds from the head of a request to the end of its answer.", BOUNDS
+        )
+        self._batches = Histogram(
+            "atrous_batch_pictures", "Pictures that went through a network together.", BATCH_BOUNDS
+        )
         self._pictures: Counter[str] = Counter()
         self._pixels = 0
-        self._seconds = self._computing = 0.0
+        self._computing = 0.0
 
     def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count an answer; the path is one of the server's own, so that nobody can invent labels."""
-        bucket = sum(seconds > bound for bound in BOUNDS)
         with self._lock:
             self._requests[method, path, status] += 1
-            self._buckets[bucket] += 1
-            self._seconds += seconds
+            self._durations.add(seconds)
 
     def count_picture(self, model: str, pixels: int, seconds: float) -> None:
         """Count a picture that was segmented, and how long that took."""
@@ -43,10 +71,16 @@ class Metrics:
             self._pixels += pixels
             self._computing += seconds
 
+    def count_batch(self, pictures: int) -> None:
+        """Count pictures that a network computed together."""
+        with self._lock:
+            self._batches.add(pictures)
+
     def text(self) -> str:
         """Everything, as Prometheus reads it."""
         with self._lock:
-            lines = [*self._request_lines(), *self._histogram_lines(), *self._picture_lines()]
+            lines = [*self._request_lines(), *self._durations.lines(), *self._picture_lines()]
+            lines += self._batches.lines()
         for name, (what, read) in self._gauges.items():
             lines += [*_head(name, "gauge", what), f"{name} {read():g}"]
         return "\n".join(lines) + "\n"
@@ -58,14 +92,6 @@ class Metrics:
             for (method, path, status), count in sorted(self._requests.items())
         )
         return [*_head(name, "counter", "Requests that were answered."), *counts]
-
-    def _histogram_lines(self) -> list[str]:
-        name = "atrous_request_seconds"
-        sums = list(accumulate(self._buckets[index] for index in range(len(BOUNDS) + 1)))
-        bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
-        buckets = (f'{name}_bucket{{le="{bound}"}} {count}' for bound, count in zip(bounds, sums, strict=True))
-        head = _head(name, "histogram", "Seconds from the head of a request to the end of its answer.")
-        return [*head, *buckets, f"{name}_sum {self._seconds:.6f}", f"{name}_count {sums[-1]}"]
 
     def _picture_lines(self) -> list[str]:
         pictures = (

@@ -115,7 +115,7 @@ class SegmentAnswer(BaseModel):
     width: int
     height: int
     seconds: float
-    """That the picture was computed, without waiting."""
+    """That the picture was computed, without waiting; with others of its size, if they waited together."""
     areas: list[Area] | None = None
     """The classes that occur, the largest first."""
     polygons: list[Polygon] | None = None

@@ -2,8 +2,7 @@
 
 import asyncio
 import hmac
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Annotated
 
@@ -14,11 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from atrous.config import nearest
 from atrous.inference.predictor import Predictor
-from atrous.server.answers import Answer, answer_of, require_room_for, wanted_by
+from atrous.server.answers import Answer, require_room_for, wanted_by
+from atrous.server.computing import Size, Task, answers_of, batch_limit
 from atrous.server.limits import Limits
 from atrous.server.metrics import CONTENT_TYPE, Metrics, resident_bytes
 from atrous.server.refusals import RefusedError
-from atrous.server.schemas import ClassCard, Health, ModelCard, ModelOptions, SegmentAnswer, SegmentOptions, Wanted
+from atrous.server.schemas import ClassCard, Health, ModelCard, ModelOptions, SegmentOptions
 from atrous.server.uploads import HeldBytes, PictureBytes, read_upload
 from atrous.server.worker import Worker
 
@@ -43,7 +43,8 @@ class Service:
         if not models:
             raise ValueError("a server needs at least one model")
         self.models, self.limits, self._token = dict(models), limits or Limits(), token
-        self.worker, self.held = Worker(self.limits.waiting), HeldBytes(self.limits.held_bytes)
+        self.worker, self.held = Worker(self._computed, self.limits.waiting), HeldBytes(self.limits.held_bytes)
+        self._header = asyncio.Lock()
         self.metrics = Metrics(
             {
                 "atrous_waiting": ("Pictures that wait.", lambda: self.worker.waiting),
@@ -55,7 +56,9 @@ class Service:
     def warm_up(self) -> None:
         """Segment a small picture with each model, so that no client waits for what is compiled at first."""
         for predictor in self.models.values():
-            predictor(np.zeros(SMALL, np.uint8)).polygons()
+            prediction = predictor(np.zeros(SMALL, np.uint8))
+            prediction.polygons()
+            _ = prediction.probabilities
 
     def require_token(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(TOKEN)]) -> None:
         """Refuse who does not know the token, where there is one.
@@ -99,15 +102,19 @@ class Service:
     async def segment(self, request: Request, options: Annotated[SegmentOptions, Query()]) -> Response:
         """Say which class each pixel of a picture is.
 
-        The picture is turned upright as its EXIF says; a mask has exactly its size. Pictures are computed one after the
-        other; where too many wait, the answer is 429, and its Retry-After says when to come again.
+        The picture is turned upright as its EXIF says; a mask has exactly its size. Pictures wait in a queue with an
+        end; where too many wait, the answer is 429, and its Retry-After says when to come again.
         """
         name = self._name_of(options.model)
         wanted = wanted_by(options, request.headers.get("accept", ""))
         self.worker.require_place()  # else the upload would be for nothing
         with self.held.one_upload() as upload:
             picture = await read_upload(request, upload, self.limits)
-            answer = await self._finished(request, self.worker.submit(self._work(picture, name, wanted, options)))
+            size = await self._checked_size(picture)
+            require_room_for(wanted, size, self.models[name].labels.num_classes, self.limits)
+            together = batch_limit(size, self.models[name].device.type, self.limits)
+            task = Task(picture, size, name, wanted, options)
+            answer = await self._finished(request, self.worker.submit(task, (name, size), together))
         return Response(answer.content, media_type=answer.media_type)
 
     def _name_of(self, model: str | None) -> str:
@@ -116,24 +123,13 @@ class Service:
             raise RefusedError(404, "unknown_model", f"There is no such model here: {nearest(name[:80], self.models)}.")
         return name
 
-    def _work(
-        self, picture: PictureBytes, name: str, wanted: tuple[Wanted, ...], options: SegmentOptions
-    ) -> Callable[[], Answer]:
-        def work() -> Answer:
-            began = time.perf_counter()
-            predictor = self.models[name]
-            image = picture.decoded(self.limits)
-            height, width = image.shape[:2]
-            require_room_for(wanted, (height, width), predictor.labels.num_classes, self.limits)
-            prediction = predictor(image)
-            _ = prediction.mask  # computed when it is first asked for
-            seconds = time.perf_counter() - began
-            facts = SegmentAnswer(model=name, width=width, height=height, seconds=round(seconds, 4))
-            answer = answer_of(prediction, wanted, options, self.limits, facts)
-            self.metrics.count_picture(name, height * width, time.perf_counter() - began)
-            return answer
+    async def _checked_size(self, picture: PictureBytes) -> Size:
+        """What its header says, before it takes a place; one after the other, as headers can be large, too."""
+        async with self._header:
+            return await asyncio.to_thread(picture.size, self.limits)
 
-        return work
+    def _computed(self, tasks: Sequence[Task]) -> Iterator[Answer | Exception]:
+        return answers_of(tasks, self.models[tasks[0].model], self.limits, self.metrics)
 
     async def _finished(self, request: Request, job: "Future[Answer]") -> Answer:
         """Wait for an answer, as long as somebody waits for it."""

@@ -75,21 +75,36 @@ class PictureBytes:
     def __str__(self) -> str:
         return "The upload"
 
+    def size(self, limits: Limits) -> tuple[int, int]:
+        """Return (height, width) of the upright picture, as its header says.
+
+        Raises:
+            RefusedError: If it is no picture, or has too many pixels.
+        """
+        with _faults_of_pictures(limits):
+            height, width = read_size(self)
+        if height * width > limits.pixels:
+            raise _too_many_pixels(f"has {height * width / MEGA:.1f}", limits)
+        return height, width
+
     def decoded(self, limits: Limits) -> NDArray[np.uint8]:
         """Return the picture, uint8 [H, W, 3], upright.
 
         Raises:
-            RefusedError: If it is no picture, or its header says that it has too many pixels.
+            RefusedError: If it is damaged or cut off.
         """
-        try:
-            height, width = read_size(self)
-            if height * width > limits.pixels:
-                raise _too_many_pixels(f"has {height * width / MEGA:.1f}", limits)
+        with _faults_of_pictures(limits):
             return read_image(self)
-        except ImageError as error:
-            if isinstance(error.__context__, Image.DecompressionBombError):
-                raise _too_many_pixels("unpacks to several hundred", limits) from None
-            raise RefusedError(422, "unreadable_picture", str(error)) from None
+
+
+@contextmanager
+def _faults_of_pictures(limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        if isinstance(error.__context__, Image.DecompressionBombError):
+            raise _too_many_pixels("unpacks to several hundred", limits) from None
+        raise RefusedError(422, "unreadable_picture", str(error)) from None
 
 
 def _too_many_pixels(has: str, limits: Limits) -> RefusedError:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atrous.config import nearest
 from atrous.errors import CheckpointError
 from atrous.files import write_text
 from atrous.labels import LabelSpace
@@ -84,6 +85,8 @@ def import_weights(
     """
     path = Path(path)
     kind = kind or recognized(path)
+    if kind not in KINDS:
+        raise CheckpointError(f"There is no kind of weights `{kind}`: {nearest(kind, KINDS)}.")
     if network is not None and kind != "pytorch":
         raise CheckpointError(f"{path} is of kind {kind}, whose network is read from the file: leave `network` out.")
     match kind:
@@ -112,6 +115,7 @@ def import_weights(
             layers = read_caffemodel(path)
             found = _from_tensors(path, caffe_tensors(layers), caffe_layout(layers, str(path)))
     _require_whole(path, found.report, allow_partial)
+    _require_finite(path, found)
     return found._replace(labels=_fitting(labels, found, path))
 
 
@@ -149,8 +153,8 @@ def save_with_report(imported: Imported, path: Path, name: str) -> Path:
         OutputError: If the place cannot be written.
     """
     report = path.with_suffix(".import.json")
-    write_text(report, imported.report.model_dump_json(indent=1))
     save_imported(imported, path, name)
+    write_text(report, imported.report.model_dump_json(indent=1))
     return report
 
 
@@ -266,8 +270,8 @@ def _from_tensors(path: Path, tensors: Mapping[str, Tensor], layout: Layout, not
 def _require_whole(path: Path, report: ParityReport, allowed: Sequence[str]) -> None:
     """Refuse what does not fit wholly, but for what the user has named."""
 
-    def not_allowed(names: Sequence[str]) -> list[str]:
-        return [name for name in names if not any(fnmatchcase(name, pattern) for pattern in allowed)]
+    def not_allowed(names: Sequence[str]) -> list[str]:  # behind the name of another shape stand the two shapes
+        return [name for name in names if not any(fnmatchcase(name.split(" ")[0], pattern) for pattern in allowed)]
 
     for names, words in (
         (report.other_shape, "has tensors of another shape"),
@@ -281,6 +285,17 @@ def _require_whole(path: Path, report: ParityReport, allowed: Sequence[str]) -> 
                 f"{path} was recognised as {report.ecosystem}, but it {words}: {found[0]}{more}; if that is meant, "
                 f"name them with --allow-partial '{found[0].split(' ')[0]}'."
             )
+
+
+def _require_finite(path: Path, found: Imported) -> None:
+    broken = [name for name, tensor in found.tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        theirs = {match.ours: " + ".join(match.theirs) for match in found.report.matched}.get(broken[0], broken[0])
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise CheckpointError(
+            f"{path} has tensors whose values are infinite or no numbers: {theirs}{more}; the "
+            "training that made them came apart, so take a file from before."
+        )
 
 
 def _fitting(labels: LabelSpace | None, found: Imported, path: Path) -> LabelSpace | None:

@@ -30,8 +30,9 @@ def same(given: dict[str, Tensor], expected: dict[str, Tensor] = STATE) -> bool:
         {"model": {"state_dict": STATE}},
         {f"module.{name}": tensor for name, tensor in STATE.items()},
         {"net": {f"module.model.{name}": tensor for name, tensor in STATE.items()}},
+        {"state_dict_ema": STATE, "epoch": 3, "optimizer": {"state": {}}},
     ],
-    ids=["plain", "state_dict", "model_state", "nested", "module", "net and module"],
+    ids=["plain", "state_dict", "model_state", "nested", "module", "net and module", "another name"],
 )
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_every_packing_is_opened(content: dict[str, Any], zipped: bool, tmp_path: Path) -> None:
@@ -70,6 +71,28 @@ def test_it_says_how_the_tensors_were_packed(tmp_path: Path) -> None:
     assert "'state_dict'" in notes
     assert "epoch" in notes
     assert "'module.'" in notes
+
+
+def test_weights_of_a_loss_beside_a_wrapped_network_keep_no_name_from_being_read(tmp_path: Path) -> None:
+    wrapped = {f"model.{number}.weight": torch.ones(2) for number in range(12)}
+    torch.save({"state_dict": {**wrapped, "criterion.weight": torch.ones(3)}}, tmp_path / "a.pth")
+    file = read_torch_file(tmp_path / "a.pth")
+    assert list(file.tensors) == [*(f"{number}.weight" for number in range(12)), "criterion.weight"]
+    assert "every name began with 'model.', but for criterion.weight" in file.notes
+
+
+def test_safetensors_which_keep_no_order_are_sorted_by_their_numbers(tmp_path: Path) -> None:
+    save_file({f"layers.{number}.weight": torch.ones(2) for number in range(12)}, tmp_path / "a.safetensors")
+    names = list(read_torch_file(tmp_path / "a.safetensors").tensors)
+    assert names == [f"layers.{number}.weight" for number in range(12)]
+
+
+def test_an_archive_around_a_file_of_weights_is_refused_with_what_is_in_it(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.pth", "release/a.pth")
+    with pytest.raises(CheckpointError, match=r"an archive with release/a\.pth in it: unpack it"):
+        read_torch_file(tmp_path / "a.zip")
 
 
 class Trap:

@@ -19,6 +19,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "refused": Kind("Splits that cannot be opened", SPOILS),
+    "other-classes": Kind("Splits with other classes", SPOILS),
     "unpaired": Kind("Files without a partner", SPOILS),
     "unreadable": Kind("Files that cannot be read", SPOILS),
     "sizes-differ": Kind("Mask and picture of different sizes", SPOILS),
@@ -36,6 +37,8 @@ KINDS = {
     "near-leak": Kind("Nearly the same picture in two splits", SPOILS),
     "disagreement": Kind("The same picture twice, with two different masks", SPOILS),
     "never-trained": Kind("Classes that are scored but not trained", NOTE),
+    "unannotated": Kind("Pictures without an annotation", NOTE),
+    "no-area": Kind("Objects without an area", NOTE),
     "undescribed": Kind("No dataset.yaml", NOTE),
     "duplicate": Kind("The same picture twice in a split", NOTE),
     "near-duplicate": Kind("Nearly the same picture twice in a split", NOTE),

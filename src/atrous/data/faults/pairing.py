@@ -2,13 +2,14 @@
 
 import difflib
 import posixpath
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from atrous.data.faults.finding import Finding
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree, open_unwrapped
 from atrous.data.folder import (
     DESCRIPTION,
     FolderConfig,
@@ -46,7 +47,7 @@ def open_folder(config: FolderConfig, class_names: Sequence[str] = ()) -> Opened
         DatasetNotFoundError: If there is nothing.
         ConfigError: If `dataset.yaml` holds something impossible.
     """
-    tree = open_tree(config.root)
+    tree = open_unwrapped(config.root)
     if tree.has_file(DESCRIPTION):
         description = read_description(config.root)
         return None if has_other_layout(tree, description) else _described(tree, description)
@@ -156,6 +157,7 @@ def _by_stem(tree: FileTree, split: str, findings: list[Finding]) -> dict[str, s
         stem, suffix = posixpath.splitext(name)
         if suffix.lower() not in IMAGE_SUFFIXES:
             continue
+        stem = unicodedata.normalize("NFC", stem)
         if stem in found:
             files = str(tree.file(name)), str(tree.file(found[stem]))
             findings.append(

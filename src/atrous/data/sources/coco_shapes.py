@@ -44,7 +44,7 @@ def read_shape(
         source: Where it stands, for messages.
 
     Returns:
-        The shape; a crowd is ignored, and gives way to every object. None if there are only a box or key points.
+        The shape; a crowd is ignored, and gives way to every object. None if it has only a box, a line or key points.
 
     Raises:
         DatasetError: If it is damaged or its category unknown.
@@ -65,7 +65,8 @@ def read_shape(
     rings = [np.array(corners, np.float64) for corners in thing.segmentation]
     if any(len(ring) % 2 for ring in rings):
         raise DatasetError(f"{source} has a polygon with an odd number of coordinates: export it again.")
-    return Shape(label, [[ring.reshape(-1, 2)] for ring in rings], layer=layer)
+    areas = [ring.reshape(-1, 2) for ring in rings if len(ring) >= 6]
+    return Shape(label, [[ring] for ring in areas], layer=layer) if areas else None
 
 
 def _bitmap(runs: CocoRuns, size: tuple[int, int], source: str) -> Bitmap:

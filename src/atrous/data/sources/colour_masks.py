@@ -6,7 +6,7 @@ from typing import Literal
 
 from atrous.config import Config, nearest
 from atrous.data.color_tables import ColorMasks, find_color_table, read_color_table
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree, open_unwrapped
 from atrous.data.layouts import find_layout
 from atrous.data.listed import read_names
 from atrous.data.pictures import is_picture
@@ -45,7 +45,7 @@ def colour_masks(config: ColourMasksConfig, split: str) -> SegmentationDataset:
         DatasetError: If there is no such split, no table, or a file has no partner.
         ConfigError: If `ignore` names what is not in the table.
     """
-    tree = open_tree(config.root)
+    tree = open_unwrapped(config.root)
     labels, masks = _classes(config, tree)
     title = posixpath.basename(tree.place.replace("\\", "/").rstrip("/"))
     if lists := _lists(tree):
@@ -60,7 +60,7 @@ def colour_masks(config: ColourMasksConfig, split: str) -> SegmentationDataset:
 
 def colour_masks_splits(config: ColourMasksConfig) -> tuple[str, ...]:
     """The splits that together are the data set."""
-    tree = open_tree(config.root)
+    tree = open_unwrapped(config.root)
     return _lists(tree) or find_layout(tree, config.images, config.masks).splits
 
 

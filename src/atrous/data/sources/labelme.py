@@ -11,16 +11,14 @@ from typing import Literal
 from atrous.data.annotation_files import AnnotationFiles
 from atrous.data.annotations import AnnotatedImages, Annotation
 from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree, open_unwrapped
 from atrous.data.names import Names
 from atrous.data.pictures import picture_folders
 from atrous.data.samples import SegmentationDataset
 from atrous.data.sources import labelme_json, labelme_xml
-from atrous.data.split_names import EVERYTHING, find_split, usual_name
+from atrous.data.split_names import EVERYTHING, SPLITS, find_split, usual_name
 from atrous.errors import DatasetNotFoundError
 from atrous.images import unique_stems
-
-SPLIT_FOLDERS = ("train", "val", "test", "trainval")
 
 # The two labels that the labelme program's own `labels.txt` starts with.
 BACKGROUND, IGNORE = "_background_", "__ignore__"
@@ -50,7 +48,7 @@ def labelme(config: LabelMeConfig, split: str) -> SegmentationDataset:
         DatasetError: If there is no such split.
         ConfigError: If a choice names what is no class.
     """
-    tree = open_tree(config.root)
+    tree = open_unwrapped(config.root)
     files = _annotation_files(tree)
     chosen = find_split(split, {*_split_folders(files), EVERYTHING}, tree.place)
     mine = files if chosen == EVERYTHING else [file for file in files if file.startswith(f"{chosen}/")]
@@ -67,7 +65,7 @@ def labelme_splits(config: LabelMeConfig) -> tuple[str, ...]:
     Raises:
         DatasetNotFoundError: If there are no annotations.
     """
-    folders = _split_folders(_annotation_files(open_tree(config.root)))
+    folders = _split_folders(_annotation_files(open_unwrapped(config.root)))
     return tuple(sorted(map(usual_name, folders))) or (EVERYTHING,)
 
 
@@ -88,7 +86,7 @@ def _annotation_files(tree: FileTree) -> list[str]:
 
 def _split_folders(files: Sequence[str]) -> set[str]:
     tops = {file.partition("/")[0] for file in files if "/" in file}
-    return {top for top in tops if usual_name(top) in SPLIT_FOLDERS}
+    return {top for top in tops if usual_name(top) in SPLITS}
 
 
 def _classes(config: LabelMeConfig, tree: FileTree, files: Sequence[str]) -> Classes:

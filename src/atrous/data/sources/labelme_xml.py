@@ -112,6 +112,11 @@ def _shape(element: Element, tree: FileTree, around: str, classes: Classes, sour
         return Shape(label, [[ring]], layer=layer)
     if len(ring) == 2 and text_of(element, "type") == "bounding_box":
         return Shape(label, [[box(*ring.min(axis=0), *ring.max(axis=0))]], layer=layer)
+    if not len(ring) and element.find("bndbox") is not None:
+        raise DatasetError(
+            f"{source} has the box of a detector (`bndbox`) where the corners of a polygon were expected: give "
+            "annotations that outline the objects."
+        )
     return None
 
 

@@ -71,6 +71,11 @@ def yolo(config: YoloConfig, split: str) -> SegmentationDataset:
             "there, or correct the path."
         )
     _require_no_lonely_labels(tree, pictures)
+    if not any(tree.has_file(label_file(picture)) for picture in pictures):
+        raise DatasetError(
+            f"{tree.file(file)} names {len(pictures)} picture{'s' * (len(pictures) > 1)} for {split}, none of which "
+            f"has a text file, such as {tree.file(label_file(pictures[0]))}: put the folder `labels` beside `images`."
+        )
     labels = _numbered(description)
     classes = classes_of([ListedClass(name=name) for name in labels.values()], config, str(tree.file(file)))
     names = Names(unique_stems([Path(picture) for picture in pictures]))

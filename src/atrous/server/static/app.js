@@ -1,12 +1,13 @@
 // The page of `atrous serve`: pictures in, what the model sees in them over them.
 
+import { useCamera } from "./camera.js";
+import { colored, percent } from "./paint.js";
 import { readMask } from "./png.js";
 import { ask, Problem } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 const POINTER_STEP = 1 / 40;
 const FINE_STEP = 1 / 200;
-const DIMMED = 40;
 
 const page = { card: null, items: [], chosen: null, working: false, hidden: new Set(), focus: null, probe: null, runs: 0 };
 
@@ -62,14 +63,24 @@ async function segmented(item) {
     if (error.kind !== "answer_too_large") throw error;
     answer = await sent(item.file, "areas,mask"); // too torn for polygons
   }
-  const png = Uint8Array.from(atob(answer.mask), (letter) => letter.charCodeAt(0));
+  const png = bytesOf(answer.mask);
   return { ...answer, png, classes: card.classes, ...(await readMask(png)), bitmap: await bitmapOf(item.file) };
 }
 
-function sent(file, answer) {
-  const query = new URLSearchParams({ answer, model: $("model").value });
-  return ask(`v1/segment?${query}`, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } }, asks);
+/** A frame of the camera; `busy` is told how long a server that has enough to do wants to be left alone. */
+async function segmentedFrame(file, signal, busy) {
+  const card = (page.card ??= await modelCard());
+  const answer = await sent(file, "areas,mask", { signal, busy });
+  return { ...answer, classes: card.classes, ...(await readMask(bytesOf(answer.mask))) };
 }
+
+function sent(file, answer, { signal, busy = asks.busy } = {}) {
+  const query = new URLSearchParams({ answer, model: $("model").value });
+  const headers = { "Content-Type": "application/octet-stream" };
+  return ask(`v1/segment?${query}`, { method: "POST", body: file, headers, signal }, { ...asks, busy });
+}
+
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 async function bitmapOf(file) {
   try {
@@ -173,7 +184,7 @@ function drawOverlay() {
   const { width, height } = page.chosen.result;
   const canvas = $("overlay");
   [canvas.width, canvas.height] = [width, height];
-  canvas.getContext("2d").putImageData(colored(page.chosen.result), 0, 0);
+  canvas.getContext("2d").putImageData(colored(page.chosen.result, page.hidden, page.focus), 0, 0);
   const split = Number($("compare").value);
   canvas.style.opacity = String(Number($("opacity").value) / 100);
   canvas.style.clipPath = `inset(0 0 0 ${split}%)`;
@@ -181,19 +192,6 @@ function drawOverlay() {
   $("divider").hidden = split === 0;
   $("opacity-value").textContent = `${$("opacity").value} %`;
   $("compare-value").textContent = split ? `${split} %` : "off";
-}
-
-/** The colours of the classes that are shown; with one in focus, the others are faint. */
-function colored({ indices, classes, width, height }) {
-  const colors = new Uint8Array(65536 * 4);
-  for (const { index, color } of classes) {
-    const alpha = page.hidden.has(index) ? 0 : page.focus === null || page.focus === index ? 255 : DIMMED;
-    colors.set([...color, alpha], 4 * index);
-  }
-  const table = new Uint32Array(colors.buffer);
-  const pixels = new Uint32Array(indices.length);
-  for (let place = 0; place < pixels.length; place += 1) pixels[place] = table[indices[place]];
-  return new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
 }
 
 function drawClasses(areas) {
@@ -340,7 +338,6 @@ function savePolygons() {
 
 // ---- words
 
-const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
 const inWords = ({ areas }) => areas.map((area) => `${area.name} ${percent(area.share)}`).join(", ");
 const say = (text) => ($("status").textContent = text);
 
@@ -350,38 +347,13 @@ function tellWork(text) {
 
 function askedToken() {
   const dialog = $("token-dialog");
-  if (!dialog.open) dialog.showModal();
-  return new Promise((done) => {
-    $("token-form").addEventListener("submit", () => done($("token").value), { once: true });
-  });
-}
-
-// ---- the camera
-
-async function openCamera() {
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    $("video").srcObject = stream;
-    await $("video").play();
-    $("camera").showModal();
-  } catch (error) {
-    const reason = error.name === "NotAllowedError" ? "it was not allowed" : error.name === "NotFoundError" ? "there is none" : "this page may not use it; browsers want localhost or https";
-    drawNotice(`The camera cannot be used (${reason}).`, false);
+  if (!dialog.open) {
+    dialog.returnValue = "";
+    dialog.showModal();
   }
-}
-
-function closeCamera() {
-  for (const track of $("video").srcObject?.getTracks() ?? []) track.stop();
-  $("video").srcObject = null;
-}
-
-function takePicture() {
-  const video = $("video");
-  const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
-  canvas.getContext("2d").drawImage(video, 0, 0);
-  const time = new Date().toTimeString().slice(0, 8).replaceAll(":", "-");
-  canvas.toBlob((blob) => take([new File([blob], `camera_${time}.jpg`, { type: "image/jpeg" })]), "image/jpeg", 0.95);
-  $("camera").close();
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => done(dialog.returnValue && $("token").value), { once: true });
+  });
 }
 
 // ---- everything together
@@ -430,10 +402,7 @@ function listen() {
   on("save-mask", "click", saveMask);
   on("save-overlay", "click", saveOverlay);
   on("save-polygons", "click", savePolygons);
-  on("camera-open", "click", openCamera);
-  on("camera-take", "click", takePicture);
-  on("camera-close", "click", () => $("camera").close());
-  on("camera", "close", closeCamera);
+  on("camera", "close", draw); // the classes that are shown may be others now
   document.addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
   document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dragging"); });
   document.addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("dragging"));
@@ -445,4 +414,5 @@ function listen() {
 }
 
 listen();
+useCamera({ take, segment: segmentedFrame, hidden: page.hidden, say, fail: (words) => drawNotice(words, false) });
 modelCard().then((card) => (page.card = card), (error) => drawNotice(error.message, false));

@@ -19,16 +19,26 @@ export async function ask(address, options, asks) {
     if (response.ok) return response.json();
     const problem = await problemOf(response);
     if (response.status === 401) {
-      sessionStorage.setItem(TOKEN, await asks.token());
+      const token = await asks.token();
+      if (!token) throw new Problem(problem.message, { kind: problem.kind, again: true });
+      sessionStorage.setItem(TOKEN, token);
     } else if (response.status === 429) {
       const seconds = Number(response.headers.get("Retry-After")) || 1;
       asks.busy(seconds);
-      await new Promise((done) => setTimeout(done, seconds * 1000));
+      await passed(seconds, options.signal);
     } else {
       throw problem;
     }
   }
   throw new Problem("The server is busy and has been for a while: try again later.", { again: true });
+}
+
+/** Wait; a signal ends it early, as it ends a request. */
+function passed(seconds, signal) {
+  return new Promise((done, failed) => {
+    const timer = setTimeout(done, seconds * 1000);
+    signal?.addEventListener("abort", () => failed(signal.reason, clearTimeout(timer)), { once: true });
+  });
 }
 
 async function reached(address, options) {
@@ -38,7 +48,7 @@ async function reached(address, options) {
     return await fetch(address, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. Is it still running? The picture is kept here: try again.", {
+    throw new Problem("The server does not answer. Is it still running? Nothing is lost here: try again.", {
       kind: "gone",
       again: true,
     });

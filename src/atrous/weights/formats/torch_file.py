@@ -19,6 +19,10 @@ PACKINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "ne
 """Names under which people store the tensors beside other things; the first that is there is taken."""
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 """What wrappers put before every name."""
+ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
+"""Of files of weights, which PyTorch's own archives do not hold."""
+NETWORK_SHARE = 0.9
+"""Of the tensors, what a network in a wrapper has at least: beside it lie weights of a loss, or counts of a metric."""
 MOST_ENTRIES = 100_000
 
 
@@ -61,7 +65,7 @@ def read_torch_file(path: Path) -> TorchFile:
             raise CheckpointError(
                 f"{path} holds a {type(content).__name__} instead of named tensors: save a state_dict."
             )
-        found = [key for key in PACKINGS if isinstance(content.get(key), dict)]
+        found = [key for key in PACKINGS if isinstance(content.get(key), dict)] or _only_state(content)
         if not found:
             listed = ", ".join(sorted(map(str, content))[:6]) or "nothing"
             raise CheckpointError(f"{path} holds no named tensors, only {listed}: save the network's state_dict.")
@@ -98,7 +102,8 @@ def _content(path: Path) -> Any:
         with path.open("rb") as file:
             is_safetensors = file.read(9)[8:9] == b"{"
         if is_safetensors:
-            return load_file(path)
+            tensors = load_file(path)
+            return {name: tensors[name] for name in sorted(tensors, key=_by_number)}
         with torch.serialization.safe_globals(NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
@@ -107,6 +112,11 @@ def _content(path: Path) -> Any:
         raise CheckpointError(f"{path} claims more memory than there is: get a whole copy of it.") from None
     except Exception as error:  # of its many kinds, each means that the file is not one of plain tensors
         raise CheckpointError(f"{path} {_reason(error)}") from None
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Sorts names as most networks define them, since safetensors keep no order: layer 2 before layer 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in name.split(".")]
 
 
 def _reason(error: Exception) -> str:
@@ -129,8 +139,11 @@ def _require_plain_archive(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            packed = [entry.filename for entry in entries if entry.filename.endswith(ENDINGS)]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise refused(path, "archive of PyTorch", error) from None
+    if packed:
+        raise CheckpointError(f"{path} is an archive with {packed[0]} in it: unpack it, and give that file.")
     if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise CheckpointError(
             f"{path} would unpack to more than its own size, as PyTorch's files never do: do not trust it."
@@ -143,11 +156,22 @@ def _is_state(content: Any) -> bool:
     return sum(isinstance(value, Tensor) for value in content.values()) > len(content) / 2
 
 
+def _only_state(content: dict[Any, Any]) -> list[Any]:
+    """The one entry that holds named tensors, whatever it is called; none if there are several, as of two networks."""
+    states = [key for key, value in content.items() if _is_state(value)]
+    return states if len(states) == 1 else []
+
+
 def _without_prefixes(tensors: dict[str, Tensor], notes: list[str]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     while tensors:
-        prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), None)
+        begins = {prefix: sum(name.startswith(prefix) for name in tensors) for prefix in PREFIXES}
+        prefix = next((prefix for prefix, count in begins.items() if count >= NETWORK_SHARE * len(tensors)), None)
         if prefix is None:
             break
-        notes.append(f"every name began with {prefix!r}")
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+        others = sorted(name for name in tensors if not name.startswith(prefix))
+        notes.append(f"every name began with {prefix!r}" + f", but for {', '.join(others[:4])}" * bool(others))
+        shorter = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+        if len(shorter) < len(tensors):  # two would have one name
+            break
+        tensors = shorter
     return tensors, tuple(notes)

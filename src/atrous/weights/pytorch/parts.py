@@ -1,9 +1,15 @@
 """Names of the parts that several libraries share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from atrous.networks import NetworkConfig, build_network
-from atrous.weights.renaming import Given
+from atrous.weights.renaming import COUNTER, Given
+
+IN_A_MODULE = ("weight", "bias", "running_mean", "running_var", COUNTER)
+"""The order in which PyTorch's modules define their tensors."""
 
 
 def pair(place: str, convolution: str, norm: str) -> str:
@@ -50,15 +56,31 @@ def resnet_depth_of(blocks: tuple[int, ...], *, basic: bool) -> int | None:
     return depths.get(blocks)
 
 
-def in_order(config: NetworkConfig, given: Given, prefixes: tuple[str, ...]) -> dict[str, str]:
+def in_order(
+    config: NetworkConfig, given: Given, prefixes: tuple[str, ...], key: Callable[[str], Any] | None = None
+) -> dict[str, str]:
     """Their name of each tensor of our backbone, where both name them in the order in which they are used.
+
+    Args:
+        config: Our network.
+        given: Their tensors.
+        prefixes: How the names of their backbone begin.
+        key: Sorts these names as their network defines them, since safetensors keep no order; by default the file's.
 
     Raises:
         ValueError: If the numbers of tensors differ.
     """
     with torch.device("meta"):
         own = build_network(config, 2).backbone.state_dict()
-    return dict(zip(own, [name for name in given if name.startswith(prefixes)], strict=True))
+    theirs = [name for name in given if name.startswith(prefixes)]
+    return dict(zip(own, theirs if key is None else sorted(theirs, key=key), strict=True))
+
+
+def by_number(name: str) -> tuple[list[tuple[int, str]], int]:
+    """Sorts names whose modules are numbered in the order of their use."""
+    *modules, tensor = name.split(".")
+    places = [(int(module), "") if module.isdecimal() else (-1, module) for module in modules]
+    return places, IN_A_MODULE.index(tensor)
 
 
 def _below(given: Given, prefix: str) -> list[str]:

@@ -3,13 +3,20 @@
 from atrous.networks import ImageClassifierConfig, MobileNetV2Config, MobileNetV3Config, NetworkConfig
 from atrous.networks.backbones.mobilenet_v2 import width_of
 from atrous.networks.layers import BatchNormConfig
-from atrous.weights.pytorch.parts import in_order
+from atrous.weights.pytorch.parts import by_number, in_order
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 # Their stages, as (level, first block) of ours: timm gives each row of the paper's table a stage of its own.
 _MOBILENET_V2_STAGES = ((0, 0), (0, 1), (1, 0), (2, 0), (2, 4), (3, 0), (3, 3))
 _NORMS = {"expand": ("conv_pw", "bn1"), "depthwise": ("conv_dw", "bn2"), "project": ("conv_pwl", "bn3")}
 _NORMS_OF_FIRST = {"depthwise": ("conv_dw", "bn1"), "project": ("conv_pw", "bn2")}
+
+_IN_USE = (
+    *("conv_stem", "conv", "conv_pw", "bn1", "blocks", "conv_dw", "bn2"),
+    *("se", "conv_reduce", "conv_expand", "conv_pwl", "bn3"),
+)
+_IN_USE_OF_FIRST = ("-", "-", "conv_dw", "bn1", "blocks", "se", "conv_reduce", "conv_expand", "conv_pw", "bn2")
+"""The modules in the order of their use; a block that does not expand has the pointwise convolution last."""
 
 
 def timm_layout(given: Given) -> Layout | None:
@@ -61,7 +68,7 @@ def _mobilenet_v3(given: Given) -> Layout:
         pooled_channels=given["conv_head.weight"].shape[0],
         batch_norm=BatchNormConfig(epsilon=1e-5),  # unlike its makers'
     )
-    names = in_order(config, given, ("conv_stem.", "bn1.", "blocks."))
+    names = in_order(config, given, ("conv_stem.", "bn1.", "blocks."), lambda name: _place(name, given))
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
@@ -74,3 +81,11 @@ def _mobilenet_v3(given: Given) -> Layout:
                 return linear("classifier.weight") if place == "weight" else "classifier.bias"
 
     return layout_of("timm", config, given["classifier.weight"].shape[0], name)
+
+
+def _place(name: str, given: Given) -> tuple[list[tuple[int, str]], int]:
+    """Sorts timm's names as its networks define them."""
+    home = ".".join(name.split(".")[:3])
+    expands = f"{home}.conv_pwl.weight" in given or f"{home}.conv_pw.weight" not in given
+    order = _IN_USE if expands else _IN_USE_OF_FIRST
+    return by_number(".".join(str(order.index(part)) if part in order else part for part in name.split(".")))

@@ -15,7 +15,7 @@ from atrous.networks import (
     VGG16Config,
 )
 from atrous.networks.backbones.mobilenet_v2 import width_of
-from atrous.weights.pytorch.parts import aspp, in_order, numbered, rate_count, resnet, resnet_depth
+from atrous.weights.pytorch.parts import aspp, by_number, in_order, numbered, rate_count, resnet, resnet_depth
 from atrous.weights.renaming import Given, Layout, Namer, Source, layout_of, linear
 
 BLOCKS_PER_LEVEL = (3, 3, 7, 4)
@@ -64,7 +64,7 @@ def _deeplab_v3(given: Given) -> Layout | None:
             head_convolution=True,
             auxiliary=AuxiliaryHeadConfig(levels_before_deepest=2) if has_auxiliary else None,
         )
-        names = _deeplab_v3_names(config, in_order(config, given, ("backbone.",)).__getitem__)
+        names = _deeplab_v3_names(config, in_order(config, given, ("backbone.",), by_number).__getitem__)
         return layout_of("torchvision", config, num_classes, names, notes=_NOTES)
     return None
 
@@ -102,7 +102,7 @@ def auxiliary(place: str) -> str:
 def _lite(given: Given) -> Layout:
     num_classes = given["classifier.low_classifier.weight"].shape[0]
     config = LiteDeepLabConfig(backbone=MobileNetV3Config(level_block="first", lost_stride="doubles_rate"))
-    names = in_order(config, given, ("backbone.",))
+    names = in_order(config, given, ("backbone.",), by_number)
     deep = config.context_channels
 
     def name(ours: str) -> str | Source | None:
@@ -171,7 +171,7 @@ def _mobilenet_v3_classifier(given: Given) -> Layout:
         ),
         pooled_channels=given["classifier.0.weight"].shape[0],
     )
-    names = in_order(config, given, ("features.",))
+    names = in_order(config, given, ("features.",), by_number)
 
     def name(ours: str) -> str | Source | None:
         part, _, place = ours.partition(".")
@@ -185,7 +185,7 @@ def _mobilenet_v3_classifier(given: Given) -> Layout:
 
 def _vgg16_classifier(given: Given) -> Layout:
     config = ImageClassifierConfig(backbone=VGG16Config(pools="torchvision"))
-    names = in_order(config, given, ("features.",))
+    names = in_order(config, given, ("features.",), by_number)
     classifier = frozenset(name for name in given if name.startswith("classifier."))
     notes = (
         "its classifier sees a grid of 7x7 cells and is left out; --allow-partial 'classifier.*' takes the backbone "
