@@ -91,3 +91,31 @@ def test_every_key_to_try_is_one_of_a_recipe(attempt: str) -> None:
 
 def test_classes_that_nobody_has_bring_no_suggestion() -> None:
     assert suggestions(report_with([[5, 0, 0], [0, 0, 0], [0, 0, 0]])) == []
+
+
+BALANCED = {"kind": "cross_entropy", "class_weights": "balanced", "label_smoothing": 0.1}
+TRIED = {
+    "no loss": ({}, "loss.class_weights=balanced", "loss.label_smoothing=0.1"),
+    "focal": ({"kind": "focal"}, "loss.class_weights=balanced", "'loss={kind: cross_entropy, label_smoothing: 0.1}'"),
+    "dice": ({"kind": "dice"}, "'loss={kind: sum", "'loss={kind: cross_entropy, label_smoothing: 0.1}'"),
+    "balanced": (BALANCED, "'loss={kind: sum", None),
+    "a table": ({"class_weights": {"sign": 5}}, "'loss={kind: sum", "loss.label_smoothing=0.1"),
+    "balanced and dice": (
+        {"kind": "sum", "terms": [{"weight": 1.0, "loss": BALANCED}, {"weight": 0.5, "loss": {"kind": "dice"}}]},
+        "atrous data stats",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", TRIED)
+def test_what_a_recipe_has_already_is_not_suggested_and_what_is_fits_it(loss: str) -> None:
+    chosen, of_rare, of_sure = TRIED[loss]
+    report = RARE.model_copy(update={"calibration": bins(0.97, 0.9)})
+    tried = {each.sentence[:4]: each.attempt for each in suggestions(report, recipe={"loss": chosen})}
+    assert tried["Rare"].startswith(of_rare)
+    assert tried.get("The ") == of_sure
+    recipe = demo_recipe(Path("data"), 10).model_dump(mode="json") | {"loss": chosen}
+    for attempt in tried.values():
+        if not attempt.startswith("atrous"):
+            parse(Recipe, override(recipe, shlex.split(attempt)), "the suggestion")

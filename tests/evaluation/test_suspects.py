@@ -54,6 +54,7 @@ def test_the_evidence_of_a_region_is_what_its_definition_gives_pixel_by_pixel() 
     mean = (log_ratio * (to_border - 1))[inside].sum() / (to_border - 1)[inside].sum()
     width = 2 * to_border.max() - 1
     region = regions[1, 2]
+    assert region.denied == 1
     assert region.evidence == pytest.approx(mean * np.sqrt(width / np.hypot(48, 64)), rel=1e-5)
     assert (region.box, region.pixels, region.width) == ((12, 8, 26, 30), inside.sum(), width)
     assert region.given_probability == pytest.approx(probabilities[1][inside].mean(), rel=1e-5)
@@ -94,8 +95,27 @@ def test_what_is_contradicted_again_and_again_hides_nothing_else() -> None:
     assert [suspect for suspect in order if suspect is not other] == many
 
 
+def test_more_of_an_object_that_the_label_has_too_counts_less_than_an_object_that_it_denies() -> None:
+    predicted = scene((1, 4, 4, 24, 44), (1, 40, 4, 60, 24), (2, 40, 24, 60, 44))
+    given = scene((1, 4, 24, 24, 44), (2, 40, 24, 60, 44))  # half of the first object, none of the second
+    half, whole = suspicious_regions(sure_of(predicted), given)
+    assert (half.box, whole.box) == ((4, 4, 24, 24), (40, 4, 60, 24))
+    assert (half.denied, whole.denied) == (0.5, 1)
+    assert half.evidence == pytest.approx(whole.evidence * np.sqrt(0.5))
+
+
+def test_the_halves_of_a_moved_object_do_not_both_stand_before_another_error() -> None:
+    was, now = region(0, 1, evidence=2), region(1, 0, evidence=1.8)._replace(box=(5, 0, 14, 9))
+    halves = [Suspect(3, "", "", half) for half in (was, now)]
+    apart = [
+        Suspect(4, "", "", region(2, 1, evidence=1)),
+        Suspect(3, "", "", now._replace(given=2, box=(40, 0, 49, 9))),
+    ]
+    assert ranked([*halves, *apart]) == [halves[0], apart[1], apart[0], halves[1]]
+
+
 def region(given: int, predicted: int, evidence: float) -> Region:
-    return Region(given, predicted, (0, 0, 9, 9), 81, 9.0, 0.05, 0.9, evidence)
+    return Region(given, predicted, (0, 0, 9, 9), 81, 9.0, 0.05, 0.9, 1.0, evidence)
 
 
 def test_every_picture_is_judged_by_its_own_judge() -> None:

@@ -37,6 +37,15 @@ def test_overrides_change_what_they_name_and_nothing_else(tmp_path: Path) -> Non
     assert changed.model_dump() == expected
 
 
+def test_the_weights_of_classes_need_no_kind_of_loss(tmp_path: Path) -> None:
+    path = write_small(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    del content["loss"]
+    path.write_text(yaml.safe_dump(content))
+    named = read_recipe(path, ["loss.kind=cross_entropy", "loss.class_weights=balanced"])
+    assert read_recipe(path, ["loss.class_weights=balanced"]) == named
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

@@ -79,6 +79,7 @@ def demo(
         warnings=training_warnings(folder),
         next_steps=steps_next,
         train_iou=train_score(folder),
+        recipe=recipe.model_dump(mode="json"),
     )
     progress.say(f"\nTest mIoU {report.scores.mean_iou:.1%}, pixel accuracy {report.scores.pixel_accuracy:.1%}.")
     progress.say(f"Look at  {page}")

@@ -51,7 +51,7 @@ def evaluate(
     from atrous.data import open_split, parse_dataset
     from atrous.evaluation.evaluate import report_of, tally
     from atrous.evaluation.examples import predict_telling
-    from atrous.evaluation.opening import open_for_scoring
+    from atrous.evaluation.opening import open_for_scoring, recipe_of
     from atrous.evaluation.report import write_report
     from atrous.evaluation.report_page import write_report_page
     from atrous.progress import terminal_progress
@@ -82,10 +82,11 @@ def evaluate(
     steps = [("Segment a photo of your own", f"atrous predict {model} YOUR_PHOTO.jpg")]
     examples = predict_telling(predictor, data, report, count=18)
     title = f"{predictor.name} on {data.title} {split}"
-    write_report_page(output / "report.html", report, title=title, examples=examples, next_steps=steps)
+    page = output / "report.html"
+    write_report_page(page, report, title=title, examples=examples, next_steps=steps, recipe=recipe_of(model))
     if not quiet:
         print_scores(report)
-        print(f"\nWritten: {output / 'report.json'}, {output / 'report.html'}")
+        print(f"\nWritten: {output / 'report.json'}, {page}")
 
 
 def _variant(card: "Protocol", output_stride: int | None) -> str:

@@ -1,7 +1,7 @@
 """A model made ready to be scored: by default computed as it is stored, as in the training loop and from Python."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atrous.crf import DenseCRFConfig
 from atrous.inference.exported import ExportedPredictor
@@ -54,3 +54,21 @@ def open_for_scoring(
         output_stride=output_stride,
         progress=progress,
     )
+
+
+def recipe_of(model: str | Path) -> dict[str, Any]:
+    """The recipe that a checkpoint was trained by; empty where the model does not say.
+
+    Args:
+        model: As in `open_for_scoring`.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or no model.
+        DownloadError: If it cannot be fetched.
+    """
+    if is_exported(model):
+        return {}
+    from atrous.weights.checkpoint import read_info
+    from atrous.weights.finding import find_model
+
+    return read_info(find_model(model)).recipe

@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -68,6 +68,7 @@ def write_report_page(
     warnings: Sequence[tuple[int, str]] = (),
     next_steps: Sequence[tuple[str, str]] = (),
     train_iou: float | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the page of an evaluation: scores, suggestions, protocol, classes, confusions, curves, examples.
 
@@ -82,6 +83,7 @@ def write_report_page(
         warnings: What the watch over it found: (step, sentence).
         next_steps: What one may do next: (what it does, the command).
         train_iou: The mean IoU on pictures of train, 0..1, if it is known.
+        recipe: By which the network was trained, if it is known.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -106,7 +108,7 @@ def write_report_page(
         ignore_color=_css(IGNORE_COLOR),
         cards=example_cards(examples, report.labels),
         next_steps=next_steps,
-        suggestions=suggestions(report, train_iou),
+        suggestions=suggestions(report, train_iou, recipe),
     )
     write_text(path, _encodable(text))
 

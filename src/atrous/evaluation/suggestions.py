@@ -1,6 +1,7 @@
 """What the scores suggest to do next: a few rules, each of which says its figure and what to try."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,11 @@ UNSURE = 0.04
 """Width of the interval of the mean IoU, from which on small differences between networks say nothing."""
 MOST_NAMED = 5
 """Classes in one sentence."""
+BY_PIXEL = ("cross_entropy", "focal", "ohem")
+"""Losses that can weigh the pixels of a class."""
+WEIGHTS_AND_DICE = (
+    "loss={kind: sum, terms: [{loss: {kind: cross_entropy, class_weights: balanced}}, {loss: {kind: dice}}]}"
+)
 
 
 class Suggestion(NamedTuple):
@@ -37,18 +43,22 @@ class Suggestion(NamedTuple):
     """A key of the recipe with its value, or an option or a command of `atrous`."""
 
 
-def suggestions(report: EvaluationReport, train_iou: float | None = None) -> list[Suggestion]:
+def suggestions(
+    report: EvaluationReport, train_iou: float | None = None, recipe: Mapping[str, Any] | None = None
+) -> list[Suggestion]:
     """What the scores of a report suggest, in an order that begins with what is wrong with the learning.
 
     Args:
         report: The scores.
         train_iou: The mean IoU on pictures of train, 0..1; None if it is not known.
+        recipe: By which the network was trained, as far as it is known: what it has already is not suggested.
 
     Returns:
         Nothing if no rule applies.
     """
-    found = [_learning(report, train_iou), _rare(report), _confusion(report), _small(report)]
-    found += [_boundaries(report), _calibration(report), _interval(report)]
+    losses = _losses(recipe or {})
+    found = [_learning(report, train_iou), _rare(report, losses), _confusion(report), _small(report)]
+    found += [_boundaries(report), _calibration(report, losses), _interval(report)]
     return [each for each in found if each is not None]
 
 
@@ -69,7 +79,14 @@ def _learning(report: EvaluationReport, train_iou: float | None) -> Suggestion |
     )
 
 
-def _rare(report: EvaluationReport) -> Suggestion | None:
+def _losses(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The losses of a recipe, those of a sum each by itself; cross-entropy where it names none."""
+    loss = recipe.get("loss") or {}
+    parts = [term["loss"] for term in loss["terms"]] if loss.get("kind") == "sum" else [loss]
+    return [{"kind": "cross_entropy", **part} for part in parts]
+
+
+def _rare(report: EvaluationReport, losses: list[Mapping[str, Any]]) -> Suggestion | None:
     total = sum(each.true_pixels for each in report.scores.classes)
     low = [
         f"{each.name} (IoU {_percent(each.iou)}, {_percent(each.true_pixels / total)} of the pixels)"
@@ -78,10 +95,16 @@ def _rare(report: EvaluationReport) -> Suggestion | None:
     ]
     if not low:
         return None
+    words = f"Rare classes stay far below the mean IoU of {_percent(report.scores.mean_iou)}: {_listed(low)}. "
+    if all(loss.get("class_weights", "none") == "none" for loss in losses):
+        words += "Let their pixels weigh more in the loss; frequent classes may lose a little."
+        weighs = len(losses) == 1 and losses[0]["kind"] in BY_PIXEL
+        return Suggestion(words, "loss.class_weights=balanced" if weighs else f"'{WEIGHTS_AND_DICE}'")
+    words += "Their pixels weigh more in the loss already: more pictures that show them help most"
+    if any(loss["kind"] in ("dice", "lovasz") for loss in losses):
+        return Suggestion(f"{words}.", "atrous data stats DATASET")
     return Suggestion(
-        f"Rare classes stay far below the mean IoU of {_percent(report.scores.mean_iou)}: {_listed(low)}. "
-        f"Let their pixels weigh more in the loss; frequent classes may lose a little.",
-        "loss.class_weights=balanced",
+        f"{words}, then Dice, to which every class of a picture counts the same.", f"'{WEIGHTS_AND_DICE}'"
     )
 
 
@@ -124,17 +147,18 @@ def _boundaries(report: EvaluationReport) -> Suggestion | None:
     )
 
 
-def _calibration(report: EvaluationReport) -> Suggestion | None:
+def _calibration(report: EvaluationReport, losses: list[Mapping[str, Any]]) -> Suggestion | None:
     bins = [each for each in report.calibration.bins if each.pixels] if report.calibration else []
     pixels = sum(each.pixels for each in bins)
     confidence = sum((each.confidence or 0) * each.pixels for each in bins) / max(1, pixels)
     accuracy = sum((each.accuracy or 0) * each.pixels for each in bins) / max(1, pixels)
-    if confidence - accuracy < OVERCONFIDENT:
+    if confidence - accuracy < OVERCONFIDENT or any(loss.get("label_smoothing") for loss in losses):
         return None
+    smoothed = len(losses) == 1 and losses[0]["kind"] == "cross_entropy"
     return Suggestion(
         f"The network is {_percent(confidence)} sure on average and right in {_percent(accuracy)} of the pixels: do "
         f"not take its probabilities at their word. Smoothed labels make it less sure.",
-        "loss.label_smoothing=0.1",
+        "loss.label_smoothing=0.1" if smoothed else "'loss={kind: cross_entropy, label_smoothing: 0.1}'",
     )
 
 

@@ -35,6 +35,8 @@ class Region(NamedTuple):
     """What the network leaves for the given class, the mean over the area."""
     predicted_probability: float
     """Its own class's, the mean over the area."""
+    denied: float
+    """Of the network's connected area of its class, to which these pixels belong: the share that the label denies."""
     evidence: float
     """See `suspicious_regions`; 0 is none."""
 
@@ -43,8 +45,9 @@ def suspicious_regions(probabilities: NDArray[np.float32], mask: Mask) -> Iterat
     """Find the areas of a picture where label and most probable class differ, wide enough to be no boundary.
 
     The evidence of an area is the mean of log(p_predicted / p_given), in which a pixel weighs as much as it is away
-    from the area's border, times the root of the area's width as a share of the picture's diagonal. So a network that
-    hesitates, or differs in a band along a true boundary, says little.
+    from the area's border, times the root of the area's width as a share of the picture's diagonal, times the root of
+    the share that the label denies of the network's connected area around it. So a network that hesitates, or differs
+    in a band along a true boundary, or only sees more of an object that the label has too, says little.
 
     Args:
         probabilities: float32 [K, H, W]; the K values of a pixel sum to 1.
@@ -54,9 +57,10 @@ def suspicious_regions(probabilities: NDArray[np.float32], mask: Mask) -> Iterat
     judged = mask < classes
     given = np.where(judged, mask, 0).astype(np.intp)
     predicted = probabilities.argmax(axis=0)
+    wrong = judged & (predicted != given)
     given_probability = np.take_along_axis(probabilities, given[None], axis=0)[0]
-    seen = _Seen(given_probability, probabilities.max(axis=0))
-    pairs = np.where(judged & (predicted != given), given * classes + predicted + 1, 0)
+    seen = _Seen(given_probability, probabilities.max(axis=0), _denied(np.where(judged, predicted, -1), wrong))
+    pairs = np.where(wrong, given * classes + predicted + 1, 0)
     for pair, box in enumerate(find_objects(pairs)):
         if box is not None:
             for area in _areas(pairs[box] == pair + 1):
@@ -87,10 +91,22 @@ def area_of(region: Region, mask: Mask, predicted: Mask) -> NDArray[np.bool_]:
 
 
 class _Seen(NamedTuple):
-    """Two probabilities of each pixel, float32 [H, W]."""
+    """What is known of each pixel, float32 [H, W]: two probabilities, and how much of its area the label denies."""
 
     given: NDArray[np.float32]
     predicted: NDArray[np.float32]
+    denied: NDArray[np.float32]
+
+
+def _denied(predicted: NDArray[np.intp], wrong: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Of each connected area of one predicted class that holds a wrong pixel: the share that is wrong; else 0."""
+    denied = np.zeros(predicted.shape, np.float32)
+    for label in np.unique(predicted[wrong]):
+        inside = predicted == label
+        _, numbers = cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)
+        share = np.bincount(numbers[inside], wrong[inside]) / np.maximum(1, np.bincount(numbers[inside]))
+        denied[inside] = share[numbers[inside]]
+    return denied
 
 
 class _Area(NamedTuple):
@@ -119,7 +135,7 @@ def _region(area: _Area, box: tuple[slice, slice], seen: _Seen, classes: tuple[i
         return None
     top, left = (outer.start + inner.start for outer, inner in zip(box, area.place, strict=True))
     height, length = area.inside.shape
-    given, predicted = (
+    given, predicted, denied = (
         values[top : top + height, left : left + length][area.inside].astype(np.float64) for values in seen
     )
     log_ratio = np.log(np.maximum(predicted, FLOOR) / np.maximum(given, FLOOR))
@@ -132,5 +148,6 @@ def _region(area: _Area, box: tuple[slice, slice], seen: _Seen, classes: tuple[i
         width=width,
         given_probability=float(given.mean()),
         predicted_probability=float(predicted.mean()),
-        evidence=float(mean) * math.sqrt(width / diagonal),
+        denied=float(denied[0]),
+        evidence=float(mean) * math.sqrt(width / diagonal * denied[0]),
     )

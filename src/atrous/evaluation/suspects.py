@@ -1,7 +1,7 @@
 """Label errors: where a confident network contradicts the label, the most evident first."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from atrous.data.samples import SegmentationDataset
@@ -14,6 +14,8 @@ from atrous.progress import Progress, Silent, track
 
 REPETITION = 0.25
 """Power of n by which the n-th area of the same two classes counts less."""
+BESIDE = 0.25
+"""Of the longer side of an area's box: how far around it others show the same place."""
 
 
 class Judge(NamedTuple):
@@ -63,18 +65,49 @@ def find_suspects(
 
 
 def ranked(suspects: Iterable[Suspect]) -> list[Suspect]:
-    """The most suspicious first: by evidence, of which the n-th area of the same two classes keeps n^-1/4.
+    """The most suspicious first: by evidence, of which repetitions and neighbours keep a part.
 
-    For a network that contradicts the labels again and again in the same way has found a convention, or has a weakness
-    of its own: the first few of these areas tell which, and must not hide all others.
+    The n-th area of the same two classes keeps n^-1/4: a network that contradicts the labels again and again in the
+    same way has found a convention, or has a weakness of its own; the first few tell which, and must not hide all
+    others. The n-th area of the same place keeps 1/n: who looks at the first one sees it too.
     """
+    scores = _of_places(_of_pairs((suspect.region.evidence, suspect) for suspect in suspects))
+    return [suspect for _, suspect in _sorted(scores)]
+
+
+_Scored = tuple[float, Suspect]
+
+
+def _sorted(scores: Iterable[_Scored]) -> list[_Scored]:
+    return sorted(scores, key=lambda scored: -scored[0])
+
+
+def _of_pairs(scores: Iterable[_Scored]) -> Iterator[_Scored]:
+    """Lower the scores of areas that repeat two classes."""
     met: Counter[tuple[int, int]] = Counter()
-    scores: list[tuple[float, Suspect]] = []
-    for suspect in sorted(suspects, key=lambda suspect: -suspect.region.evidence):
+    for score, suspect in _sorted(scores):
         pair = suspect.region.given, suspect.region.predicted
         met[pair] += 1
-        scores.append((suspect.region.evidence / met[pair] ** REPETITION, suspect))
-    return [suspect for _, suspect in sorted(scores, key=lambda scored: -scored[0])]
+        yield score / met[pair] ** REPETITION, suspect
+
+
+def _of_places(scores: Iterable[_Scored]) -> Iterator[_Scored]:
+    """Lower the scores of areas beside others, such as the second half of an object that was moved."""
+    met: defaultdict[int, list[Region]] = defaultdict(list)
+    for score, suspect in _sorted(scores):
+        shown = sum(_shows(other, suspect.region) for other in met[suspect.picture])
+        met[suspect.picture].append(suspect.region)
+        yield score / (1 + shown), suspect
+
+
+def _shows(region: Region, other: Region) -> bool:
+    """Whether half of another area's box lies in the box of an area or close around it."""
+    left, top, right, bottom = region.box
+    around = BESIDE * max(right - left, bottom - top)
+    x, y, far_x, far_y = other.box
+    width = min(right + around, far_x) - max(left - around, x)
+    height = min(bottom + around, far_y) - max(top - around, y)
+    return min(width, height) > 0 and 2 * width * height >= (far_x - x) * (far_y - y)
 
 
 def judged_by(judges: Iterable[Judge], dataset: SegmentationDataset, index: int) -> Prediction:

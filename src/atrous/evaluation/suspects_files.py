@@ -27,6 +27,7 @@ COLUMNS = (
     "width",
     "given_probability",
     "predicted_probability",
+    "denied",
     "evidence",
     "label",
 )
@@ -95,6 +96,7 @@ def _row(place: int, suspect: Suspect, labels: LabelSpace) -> tuple[int | float 
         round(region.width, 1),
         round(region.given_probability, 4),
         round(region.predicted_probability, 4),
+        round(region.denied, 4),
         round(region.evidence, 4),
         suspect.source,
     )

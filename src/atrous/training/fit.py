@@ -13,7 +13,7 @@ from atrous.data.folder import FolderConfig
 from atrous.data.processes import default_workers
 from atrous.data.samples import SegmentationDataset
 from atrous.data.splits import divide, parse_fractions, write_division
-from atrous.errors import ConfigError, TrainingError
+from atrous.errors import ConfigError, DatasetError, TrainingError
 from atrous.evaluation.evaluate import require_same_labels
 from atrous.files import write_text
 from atrous.progress import Progress, Silent
@@ -151,7 +151,7 @@ def with_val(wish: Wish, folder: RunFolder, progress: Progress) -> DataConfig:
     A split test, if there is one, is left alone.
 
     Raises:
-        DatasetError: If there are fewer than two pictures.
+        DatasetError: If there are so few pictures that one of the two would be empty.
     """
     splits = splits_of(wish.data)
     if "train" in splits and "val" in splits:
@@ -161,6 +161,11 @@ def with_val(wish: Wish, folder: RunFolder, progress: Progress) -> DataConfig:
     datasets = [open_split(wish.data, split) for split in sources]
     shares = parse_fractions(DIVISION)
     division = divide(datasets, shares, seed=wish.seed, progress=progress, workers=default_workers())
+    if len(set(division.split_of.tolist())) < len(division.splits):
+        raise DatasetError(
+            f"{datasets[0].title} has {len(division.names)} pictures and no split val, and 15 % of them are none: give "
+            f"more pictures, or a data set with the splits train and val."
+        )
     root = folder.path / "data"
     if (root / "split.csv").is_file():  # of an earlier fit, whose run is gone or may be overwritten
         shutil.rmtree(root)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from atrous.config import Config, override, parse, read_yaml
 from atrous.data import DataConfig
@@ -107,6 +107,10 @@ class TrainingConfig(Config):
         return math.ceil((self.epochs or 0) * pictures / (self.batch_size * self.accumulation))
 
 
+def _cross_entropy_unless_named(loss: object) -> object:
+    return {"kind": "cross_entropy", **loss} if isinstance(loss, dict) else loss
+
+
 class Recipe(Config):
     """Network, data, augmentation, loss, optimizer, schedule and training, each with its own choices."""
 
@@ -115,7 +119,8 @@ class Recipe(Config):
     network: NetworkConfig
     data: DataConfig
     augmentation: AugmentationConfig
-    loss: LossConfig = CrossEntropyConfig()
+    loss: Annotated[LossConfig, BeforeValidator(_cross_entropy_unless_named)] = CrossEntropyConfig()
+    """Cross-entropy where no kind is named, so that `loss.class_weights: balanced` is enough."""
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = PolyConfig()
     training: TrainingConfig

@@ -35,6 +35,7 @@ def write_run_page(folder: RunFolder, recipe: Recipe) -> None:
         warnings=training_warnings(folder),
         next_steps=next_steps(folder),
         train_iou=train_score(folder),
+        recipe=recipe.model_dump(mode="json"),
     )
 
 
