@@ -6,7 +6,14 @@ import pytest
 
 from atrous.data.folder import FolderConfig
 from atrous.errors import TrainingError
-from atrous.networks import DeepLabV3Config, DeepLabV3PlusConfig, MobileNetV2Config, NetworkConfig, ResNetConfig, build_network
+from atrous.networks import (
+    DeepLabV3Config,
+    DeepLabV3PlusConfig,
+    MobileNetV2Config,
+    NetworkConfig,
+    ResNetConfig,
+    build_network,
+)
 from atrous.training.losses import CrossEntropyConfig
 from atrous.training.optimizer import AdamWConfig, SGDConfig
 from atrous.training.planning.choice import Speed, Start
