@@ -164,6 +164,7 @@ def load(
     output_stride: int | None = None,
     abstain: float = 0.0,
     choice: Choice | None = None,
+    compiled: bool = False,
     progress: Progress | None = None,
 ) -> Predictor:
     """Read a checkpoint and make it predict.
@@ -178,6 +179,7 @@ def load(
         output_stride: Another one than the network was trained at, at the same weights: 8 is finer and slower.
         abstain: Where the largest probability is lower, masks have the ignore value.
         choice: What computes, and how exactly; by default torch, in `precision`, with the network as it is stored.
+        compiled: Whether torch compiles the network when a size of picture is first seen, which takes up to a minute.
         progress: Shows a download.
 
     Raises:
@@ -194,6 +196,11 @@ def load(
     if choice is not None:
         network, precision = folded(network), choice.precision
         session = _converted(network, checkpoint, choice, progress) if choice.runtime != "torch" else None
+    if compiled:
+        from atrous.inference.compiling import compile_logits
+
+        network = (network if choice else folded(network)).to(device or best_device())
+        compile_logits(network, progress)
     return Predictor(
         network,
         info.labels,
