@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from atrous.inference.compiling import compile_logits
 from atrous.inference.exported_file import ExportCard
 from atrous.inference.folding import folded
 from atrous.inference.label_map import label_map
@@ -72,9 +73,14 @@ def candidates(name: str, theirs: nn.Module, network: SegmentationNetwork, folde
     if not path.exists():
         write_onnx(path, network, ExportCard(name=name, labels=LABELS, resize=network.resize))
     ready, mean, std = folded(network), network.pixels.mean, network.pixels.std
+    compiled = {precision: folded(network) for precision in ("float32", "bfloat16")}
+    for one in compiled.values():
+        compile_logits(one)
     works: dict[str, Logits] = {
         "torch folded float32": lambda x: ready.low_resolution_logits(_tensor(x)).numpy(),
         "torch folded bfloat16": lambda x: _in_bfloat16(ready, x),
+        "torch compiled float32": lambda x: compiled["float32"].low_resolution_logits(_tensor(x)).numpy(),
+        "torch compiled bfloat16": lambda x: _in_bfloat16(compiled["bfloat16"], x),
         "onnxruntime float32": open_session(path, Choice("onnxruntime", "float32", "")),
         "openvino float32": open_session(path, Choice("openvino", "float32", "")),
         "openvino bfloat16": open_session(path, Choice("openvino", "bfloat16", "")),

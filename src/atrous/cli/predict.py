@@ -79,6 +79,9 @@ def predict(
     crf_config: CrfFile = None,
     runtime: RuntimeName = "auto",
     precision: PrecisionName = "float32",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Have torch compile the network: a minute for each size, then faster.")
+    ] = False,
     labels: LabelsFile = None,
     abstain: Annotated[
         float,
@@ -159,6 +162,7 @@ def predict(
         precision=exactly,
         labels=chosen_labels(labels),
         pictures=len(pictures),
+        compiled=compiled,
         progress=progress,
     )
     _require_probabilities(wanted, predictor)

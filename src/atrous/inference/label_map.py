@@ -48,7 +48,7 @@ def label_map(
         from exact ties, and to its last bit where torch computes with fused multiplication and addition.
     """
     planes, pixels = _in_memory(np.asarray(logits, np.float32))
-    rows, columns = (_neighbours(length, count, resize) for length, count in zip(size, pixels.shape[:2], strict=True))
+    rows, columns = (neighbours(length, count, resize) for length, count in zip(size, pixels.shape[:2], strict=True))
     if "numba" not in sys.modules:
         first = FirstLabelMap(pixels, rows, columns, dtype)
         _Blended.by_numpy += first.work
@@ -94,7 +94,7 @@ def _useful_threads(work: int) -> int:
     return max(1, min(processors(), work // WORTH_A_THREAD))
 
 
-def _neighbours(length: int, count: int, resize: "ResizeMode") -> Side:
+def neighbours(length: int, count: int, resize: "ResizeMode") -> Side:
     """Where `length` pixels lie between `count` logits."""
     pixels = np.arange(length, dtype=np.float32)
     match resize:

@@ -27,6 +27,7 @@ def open_predictor(
     abstain: float = 0.0,
     labels: LabelSpace | None = None,
     pictures: int | None = None,
+    compiled: bool = False,
     progress: Progress | None = None,
 ) -> "Predictor | ExportedPredictor":
     """Read a model and make it predict; `progress` says what computes it, and why.
@@ -41,6 +42,7 @@ def open_predictor(
         abstain: Where the largest probability is lower, masks have the ignore value.
         labels: What the outputs mean, for an exported file of another program.
         pictures: How many there will be, if that is known: for few it matters how soon the first is done.
+        compiled: Whether torch compiles the network; for many pictures of one size.
         progress: Shows a download and what computes.
 
     Raises:
@@ -50,6 +52,8 @@ def open_predictor(
     """
     progress = progress or Silent()
     suffix = Path(model).suffix.lower()
+    if compiled and (runtime not in ("auto", "torch") or (is_exported(model) and suffix != ".pt2")):
+        raise ConfigError("--compile is for torch, and other runtimes do this by themselves: leave it out.")
     if is_exported(model) and suffix != ".pt2":
         if output_stride is not None:
             raise ConfigError("An exported file keeps its output stride: give --output-stride to `atrous export`.")
@@ -68,5 +72,12 @@ def open_predictor(
     choice = choose_runtime(runtime, precision, exported=False, gpu=best_device().type == "cuda")
     progress.say(choice.words)
     return load(
-        model, crf=crf, views=views, output_stride=output_stride, abstain=abstain, choice=choice, progress=progress
+        model,
+        crf=crf,
+        views=views,
+        output_stride=output_stride,
+        abstain=abstain,
+        choice=choice,
+        compiled=compiled,
+        progress=progress,
     )

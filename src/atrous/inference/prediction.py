@@ -35,6 +35,7 @@ class Prediction:
         crf: DenseCRFConfig | None = None,
         others: Sequence[Answer] = (),
         abstain: float = 0.0,
+        mask: Mask | None = None,
     ) -> None:
         """Take what the network says.
 
@@ -46,9 +47,12 @@ class Prediction:
             crf: What refines the enlarged probabilities, if anything.
             others: What it says to other views of the same picture; the enlarged probabilities of all are averaged.
             abstain: Where the largest probability is lower, the mask has the ignore value.
+            mask: The mask that follows from all this, where it is known already.
         """
         self.image, self.labels, self.crf, self._logits, self._resize = image, labels, crf, logits, resize
         self._others, self.abstain = tuple(others), abstain
+        if mask is not None:
+            self.mask = mask
 
     @cached_property
     def mask(self) -> Mask:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from atrous.crf import DenseCRFConfig
 from atrous.inference.device import DTYPES, Precision, best_device
+from atrous.inference.device_label_map import device_label_map, in_memory_of_its_own
 from atrous.inference.folding import folded
 from atrous.inference.prediction import Prediction, pixels_of, require_same_number
 from atrous.inference.runtimes import Choice, Session, open_session
 from atrous.inference.views import PLAIN, Answer, View, Views
-from atrous.labels import LabelSpace
+from atrous.labels import LabelSpace, Mask
 from atrous.networks.layers import resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
 from atrous.progress import Progress, Silent
@@ -104,7 +105,9 @@ class Predictor:
         if len(sizes := {image.shape for image in pixels}) != 1:
             raise ValueError(f"pictures that are predicted together are of one size; these are of {sorted(sizes)}")
         views = tuple(self.views)
-        logits = [self._logits(pixels, view).numpy() for view in views]
+        answers = [self._logits(pixels, view) for view in views]
+        masks = self._masks(answers, pixels[0].shape[:2])
+        logits = [answer.cpu().numpy() for answer in answers]
         return [
             Prediction(
                 image,
@@ -114,9 +117,19 @@ class Predictor:
                 self.crf,
                 [Answer(seen[number], view.flipped) for seen, view in zip(logits[1:], views[1:], strict=True)],
                 self.abstain,
+                masks[number],
             )
             for number, image in enumerate(pixels)
         ]
+
+    @torch.inference_mode()
+    def _masks(self, answers: Sequence[Tensor], size: tuple[int, int]) -> Sequence[Mask | None]:
+        """The masks of all pictures where a GPU has the logits and they alone decide; else none yet."""
+        (*others, logits) = answers
+        if others or self.crf or self.abstain or not in_memory_of_its_own(logits):
+            return [None] * len(logits)
+        maps = (device_label_map(one, size, self.network.resize) for one in logits)
+        return [one.cpu().numpy().astype(self.labels.mask_dtype) for one in maps]
 
     def video(
         self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
@@ -137,11 +150,11 @@ class Predictor:
 
     def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> Tensor:
         """The network's logits at its own resolution, float32 [K, h, w], on the CPU."""
-        return self._logits([image], view)[0]
+        return self._logits([image], view)[0].cpu()
 
     @torch.inference_mode()
     def _logits(self, images: Sequence[NDArray[np.uint8]], view: View) -> Tensor:
-        """The same of pictures of one size, float32 [B, K, h, w]."""
+        """The same of pictures of one size, float32 [B, K, h, w], where they were computed."""
         # Seen as [B, 3, H, W], pictures [B, H, W, 3] are already channels last. Torch wants them writable: a copy.
         batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)
         size = view.size(*batch.shape[-2:])
@@ -151,7 +164,7 @@ class Predictor:
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "float32"):
             seen = resize_bilinear(batch.float() / 255, size, self.network.resize)
             logits = self.network.low_resolution_logits(seen.flip(3) if view.flipped else seen)
-        return logits.float().cpu()
+        return logits.float()
 
 
 def load(
@@ -164,6 +177,7 @@ def load(
     output_stride: int | None = None,
     abstain: float = 0.0,
     choice: Choice | None = None,
+    compiled: bool = False,
     progress: Progress | None = None,
 ) -> Predictor:
     """Read a checkpoint and make it predict.
@@ -178,6 +192,7 @@ def load(
         output_stride: Another one than the network was trained at, at the same weights: 8 is finer and slower.
         abstain: Where the largest probability is lower, masks have the ignore value.
         choice: What computes, and how exactly; by default torch, in `precision`, with the network as it is stored.
+        compiled: Whether torch compiles the network when a size of picture is first seen, which takes up to a minute.
         progress: Shows a download.
 
     Raises:
@@ -194,6 +209,11 @@ def load(
     if choice is not None:
         network, precision = folded(network), choice.precision
         session = _converted(network, checkpoint, choice, progress) if choice.runtime != "torch" else None
+    if compiled:
+        from atrous.inference.compiling import compile_logits
+
+        network = (network if choice else folded(network)).to(device or best_device())
+        compile_logits(network, progress)
     return Predictor(
         network,
         info.labels,
