@@ -41,10 +41,10 @@ def test_help_imports_nothing_heavy(command: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_takes_less_than_a_third_of_a_second_more_than_python(command: str) -> None:
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_help_takes_little_more_than_what_prints_it(command: str) -> None:
     def best(*arguments: str) -> float:
-        """Seconds of a processor, which a busy machine does not stretch."""
+        """Seconds of a processor."""
         times = []
         for _ in range(5):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -53,7 +53,7 @@ def test_help_takes_less_than_a_third_of_a_second_more_than_python(command: str)
             times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
         return min(times)
 
-    assert best("-m", "atrous", command, "--help") - best("-c", "pass") < 0.3
+    assert best("-m", "atrous", command, "--help") < 3 * best("-c", "import typer.rich_utils, rich.table")
 
 
 @pytest.mark.parametrize("width", [80, 120])

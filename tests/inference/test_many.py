@@ -258,7 +258,7 @@ def test_an_error_of_another_kind_is_not_taken_for_too_little_memory(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(predictor, "logits", fail)
+    monkeypatch.setattr(predictor.network, "low_resolution_logits", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         predict_whole_or_in_windows(predictor, noise((9, 9), 0), "a.png", Silent())
 

@@ -9,7 +9,6 @@ from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.inference.predictor import Predictor
 from atrous.inference.sliding_window import Interval, Strip, WindowLayout, intervals, segment_in_windows, segment_rows
-from atrous.inference.views import View
 from atrous.inference.window_memory import fitting_layout
 from atrous.networks import DeepLabV1Config, MobileNetV2Config, build_network
 from atrous.networks.describe import reach_of
@@ -137,13 +136,13 @@ def test_where_nothing_was_recorded_the_network_is_not_asked(monkeypatch: pytest
     valid[30:90, 300:350] = True
     expected = np.where(valid, predictor(image).mask, LABELS.ignore_index)
     asked = []
-    logits = predictor.logits
+    logits = predictor.network.low_resolution_logits
 
-    def watched(image: NDArray[np.uint8], view: View) -> torch.Tensor:
-        asked.append(image.shape)
-        return logits(image, view)
+    def watched(images: torch.Tensor) -> torch.Tensor:
+        asked.append(images.shape)
+        return logits(images)
 
-    monkeypatch.setattr(predictor, "logits", watched)
+    monkeypatch.setattr(predictor.network, "low_resolution_logits", watched)
     read = lambda start, stop: Strip(image[start:stop], valid[start:stop])  # noqa: E731
     mask = np.concatenate(list(segment_rows(predictor, read, (400, 400), LAYOUT)))
     np.testing.assert_array_equal(mask, expected)
