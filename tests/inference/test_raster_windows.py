@@ -140,7 +140,8 @@ def test_where_nothing_was_recorded_the_network_is_not_asked(monkeypatch: pytest
 
     def watched(images: torch.Tensor) -> torch.Tensor:
         asked.append(images.shape)
-        return logits(images)
+        answer: torch.Tensor = logits(images)
+        return answer
 
     monkeypatch.setattr(predictor.network, "low_resolution_logits", watched)
     read = lambda start, stop: Strip(image[start:stop], valid[start:stop])  # noqa: E731
