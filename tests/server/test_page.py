@@ -229,7 +229,7 @@ def test_the_camera_takes_a_picture(page: Page) -> None:
     page.get_by_role("button", name="Use the camera").click()
     page.get_by_role("button", name="Take the picture").click()
     expect(page.locator("#strip li[data-state=done]")).to_have_count(1)
-    assert page.evaluate("document.querySelector('#video').srcObject") is None
+    page.wait_for_function("document.querySelector('#video').srcObject === null")
 
 
 class Counted(Predictor):
@@ -287,7 +287,7 @@ def test_the_camera_is_segmented_live_one_frame_after_the_other(context: Browser
         page.get_by_role("button", name="Segment live").click()
         expect(page.locator("#live-rate")).to_contain_text("pictures/s")
         page.keyboard.press("Escape")
-        assert page.evaluate("document.querySelector('#video').srcObject") is None
+        page.wait_for_function("document.querySelector('#video').srcObject === null")
         expect(page.locator("#strip li")).to_have_count(0)
 
 
