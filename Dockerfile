@@ -1,9 +1,10 @@
 # `atrous serve` in a container:
 #   docker build --tag atrous .
 #   docker run --publish 127.0.0.1:8000:8000 atrous
-# For NVIDIA's graphics cards, with the torch of PyPI, which brings CUDA along:
-#   docker build --tag atrous:cuda --build-arg TORCH_FROM= .
-#   docker run --gpus all --publish 127.0.0.1:8000:8000 atrous:cuda
+#   docker run --gpus all --publish 127.0.0.1:8000:8000 atrous    # on NVIDIA's graphics cards
+# The torch of pip's own index brings CUDA along. Some gigabytes smaller, for processors alone, with pip's options for the
+# index of such builds (pytorch.org/get-started names it):
+#   docker build --tag atrous:cpu --build-arg TORCH_FROM="--index-url INDEX" .
 FROM python:3.12-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -15,7 +16,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 # Layers from what changes seldom to what changes often: torch, the other libraries, the package.
 WORKDIR /build
 COPY constraints.txt .
-ARG TORCH_FROM="--index-url https://download.pytorch.org/whl/cpu"
+ARG TORCH_FROM=""
 RUN pip install --no-deps --constraint constraints.txt $TORCH_FROM torch
 
 COPY pyproject.toml .

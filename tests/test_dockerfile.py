@@ -58,8 +58,8 @@ def test_the_libraries_are_those_of_the_package_at_the_tested_versions() -> None
     assert fetching[-1].split() == ["pip", "install", "--no-deps", "."]
 
 
-def test_torch_for_processors_is_the_default_and_an_argument_chooses_another() -> None:
-    assert arguments_of("ARG") == ['TORCH_FROM="--index-url https://download.pytorch.org/whl/cpu"']
+def test_torch_comes_from_where_pip_looks_and_an_argument_chooses_another_place() -> None:
+    assert arguments_of("ARG") == ['TORCH_FROM=""']
     assert any("$TORCH_FROM torch" in line for line in arguments_of("RUN"))
 
 
