@@ -29,14 +29,22 @@ def test_it_equals_resizing_the_logits_and_taking_the_largest(
     best = resized.topk(2, dim=0).values
     certain = best[0] - best[1] > 1e-5
     assert certain.float().mean() > 0.99
-    assert torch.equal(device_label_map(logits, size, resize)[certain], resized.argmax(dim=0)[certain])
+    mask = device_label_map(logits, size, resize)
+    assert mask.dtype == torch.uint8
+    assert torch.equal(mask[certain].long(), resized.argmax(dim=0)[certain])
 
 
 @pytest.mark.parametrize("low", [(1, 1), (1, 6), (6, 1)])
 def test_single_rows_and_columns_of_logits_are_spread(low: tuple[int, int]) -> None:
     logits = random(4, low)
     expected = resize_bilinear(logits[None], (13, 17))[0].argmax(dim=0)
-    assert torch.equal(device_label_map(logits, (13, 17)), expected)
+    assert torch.equal(device_label_map(logits, (13, 17)).long(), expected)
+
+
+def test_more_classes_than_a_byte_holds_keep_their_numbers() -> None:
+    logits = torch.zeros(300, 2, 2)
+    logits[299] = 1
+    assert (device_label_map(logits, (3, 5)) == 299).all()
 
 
 def test_a_predictor_on_a_device_with_memory_of_its_own_has_the_mask_made_there(

@@ -69,7 +69,7 @@ def _memory() -> Iterator[Finding]:
     yield Finding("memory", "note" if little else "ok", f"{free:.1f} GB are free{advice}")
     shared = Path("/dev/shm")
     if shared.is_dir() and (size := shutil.disk_usage(shared).total / GIGABYTE) < LITTLE_SHARED:
-        fact = f"/dev/shm has {size:.2f} GB, too little for loading processes (data.workers=0 needs none)"
+        fact = f"/dev/shm has {size:.2f} GB, too little for loading processes (training.workers=0 needs none)"
         yield Finding("shared memory", "note", fact, "docker run --shm-size 2g ...")
 
 

@@ -20,13 +20,14 @@ def device_label_map(logits: Tensor, size: tuple[int, int], resize: ResizeMode =
         resize: Where the pixels of both lie on each other.
 
     Returns:
-        int64 [H, W] on the same device; equal to `resize_bilinear` and `argmax` apart from ties.
+        uint8 (int32 above 255 classes) [H, W] on the same device; equal to `resize_bilinear` and `argmax` but where two
+        logits differ by no more than rounding.
     """
     rows, columns = (neighbours(length, count, resize) for length, count in zip(size, logits.shape[1:], strict=True))
     top, below, share_below = _corners(rows, logits)
     left, right, share_right = _corners(columns, logits)
     band = max(1, AT_ONCE // (len(logits) * size[1]))
-    mask = torch.empty(size, dtype=torch.int64, device=logits.device)
+    mask = torch.empty(size, dtype=torch.uint8 if len(logits) <= 255 else torch.int32, device=logits.device)
     for start in range(0, size[0], band):
         some = slice(start, start + band)
         upper, lower = (

@@ -129,7 +129,7 @@ class Predictor:
         if others or self.crf or self.abstain or not in_memory_of_its_own(logits):
             return [None] * len(logits)
         maps = (device_label_map(one, size, self.network.resize) for one in logits)
-        return [one.cpu().numpy().astype(self.labels.mask_dtype) for one in maps]
+        return [one.cpu().numpy().astype(self.labels.mask_dtype, copy=False) for one in maps]
 
     def video(
         self, path: str | Path, *, smoothing: "SmoothingConfig | None" = None, frames_per_second: float | None = None
