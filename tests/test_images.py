@@ -16,18 +16,9 @@ from PIL import Image, ImageOps
 
 from atrous import images
 from atrous.errors import AtrousError, ImageError, MaskError, OutputError
-from atrous.images import (
-    find_images,
-    images_below,
-    read_image,
-    read_mask,
-    read_mask_size,
-    read_size,
-    unique_stems,
-    write_image,
-    write_mask,
-)
+from atrous.images import read_image, read_mask, read_mask_size, read_size, write_image, write_mask
 from atrous.labels import LabelSpace
+from atrous.picture_paths import find_images, images_below, unique_stems
 from tests.real import REAL, real
 
 Array = NDArray[Any]

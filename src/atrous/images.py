@@ -1,11 +1,8 @@
 """Pictures and masks on disk: whatever the file, an image is upright uint8 RGB and a mask holds class indices."""
 
-import glob
-import itertools
 import os
 import struct
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Protocol
@@ -23,6 +20,7 @@ from atrous.files import replacing
 from atrous.labels import Color, LabelSpace, Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
+SUFFIXES_IN_WORDS = ", ".join(sorted(IMAGE_SUFFIXES))
 
 # Pillow reads more, but by way of decoders that run other programs (EPS) or that hardly anybody looks after.
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")
@@ -285,68 +283,6 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         Image.fromarray(image).save(temporary, format=picture_format, **options)
 
 
-def find_images(inputs: Iterable[str | Path]) -> list[Path]:
-    """The pictures that files, folders (with all folders below them) and glob patterns name, in a stable order.
-
-    Raises:
-        ImageError: If an input names nothing, or a folder holds no picture.
-    """
-    found: dict[str, Path] = {}
-    for given in inputs:
-        for picture in _pictures_of(given):
-            found.setdefault(os.path.abspath(picture), picture)
-    return list(found.values())
-
-
-def _pictures_of(given: str | Path) -> list[Path]:
-    path = Path(given)
-    if os.path.isdir(given):
-        if pictures := images_below(path):
-            return pictures
-        raise ImageError(f"The folder {path} holds no picture ({_suffixes()}): give another one.")
-    if os.path.exists(given):
-        return [path]
-    matches = sorted(Path(match) for match in glob.glob(str(given), recursive=True))
-    pictures = [picture for match in matches for picture in (images_below(match) if match.is_dir() else [match])]
-    if pictures := [picture for picture in pictures if picture.suffix.lower() in IMAGE_SUFFIXES]:
-        return pictures
-    if matches:
-        raise ImageError(f"The pattern {given} fits no picture ({_suffixes()}): give another one.")
-    raise ImageError(f"There is no file, folder or pattern {given}: give the path of a picture.")
-
-
-def images_below(folder: Path) -> list[Path]:
-    """All pictures in a folder and the folders below it, sorted; hidden files and folders are passed over."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
-
-
-def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """A name for the output of each path, none twice: its stem, or with its suffix and folders where stems collide.
-
-    `a/x.jpg` and `b/y.jpg` give `x` and `y`; `a/x.jpg` and `b/x.png` give `a_x_jpg` and `b_x_png`.
-    """
-    counts = Counter(path.stem for path in paths)
-    taken = {stem for stem, count in counts.items() if count == 1}
-    return [path.stem if counts[path.stem] == 1 else _free_name(path, taken) for path in paths]
-
-
-def _free_name(path: Path, taken: set[str]) -> str:
-    """A name that is not taken yet; it is from now on."""
-    parts = (path.parent.name.strip("."), path.name.replace(".", "_"))
-    name = base = "_".join(filter(None, parts))
-    numbers = itertools.count(2)
-    while name in taken:
-        name = f"{base}_{next(numbers)}"
-    taken.add(name)
-    return name
-
-
 @contextmanager
 def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError], what: str) -> Iterator[ImageFile]:
     """Open a file whose pixels are still packed; whatever goes wrong until the block ends becomes one sentence."""
@@ -366,7 +302,7 @@ def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError],
         raise error_type(f"{path} is a folder where a {what} was expected: give the path of a file.") from None
     except UnidentifiedImageError:
         reason = "is empty" if empty else "is no picture that can be read"
-        raise error_type(f"{path} {reason}: give a {what} in one of the formats {_suffixes()}.") from None
+        raise error_type(f"{path} {reason}: give a {what} in one of the formats {SUFFIXES_IN_WORDS}.") from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise error_type(f"{path} unpacks to more than {limit} million pixels: cut it into smaller tiles.") from None
@@ -473,7 +409,3 @@ def _to_rgb(image: Image.Image, path: str | ReadableFile) -> Image.Image:
 
 def _no_colours(path: str | ReadableFile, reason: str) -> ImageError:
     return ImageError(f"{path} cannot be read as a colour picture ({reason}): save it again as PNG or JPEG.")
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(IMAGE_SUFFIXES))

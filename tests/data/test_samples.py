@@ -16,8 +16,9 @@ from atrous.data.samples import (
     stray_labels,
 )
 from atrous.errors import DatasetError, DatasetNotFoundError, ImageError, MaskError
-from atrous.images import ReadableFile, images_below, read_image, read_mask, write_image, write_mask
+from atrous.images import ReadableFile, read_image, read_mask, write_image, write_mask
 from atrous.labels import LabelSpace, Mask
+from atrous.picture_paths import images_below
 from tests.real import REAL, real
 
 THREE = LabelSpace.from_names(["background", "cat", "dog"])

@@ -10,7 +10,8 @@ from atrous.data.folder import write_description
 from atrous.data.samples import Sample, SegmentationDataset, require_known_labels, require_same_classes
 from atrous.errors import DatasetError, OutputError
 from atrous.files import cannot_write, make_folder, replacing, write_text
-from atrous.images import ReadableFile, images_below, write_image, write_mask
+from atrous.images import ReadableFile, write_image, write_mask
+from atrous.picture_paths import images_below
 from atrous.progress import Progress, Silent
 
 STARTED = ".converting.json"

@@ -22,8 +22,9 @@ from atrous.data.samples import ImageMaskPair, PairedFiles, SegmentationDataset,
 from atrous.data.seeded_split import stated
 from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text
-from atrous.images import images_below, write_image, write_mask
+from atrous.images import write_image, write_mask
 from atrous.labels import Color, LabelSpace, voc_colors
+from atrous.picture_paths import images_below
 from atrous.progress import Progress, Silent, track
 
 DESCRIPTION = "dataset.yaml"

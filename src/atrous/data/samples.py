@@ -13,16 +13,9 @@ from numpy.typing import NDArray
 from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
 from atrous.errors import DatasetError, DatasetNotFoundError, MaskError
-from atrous.images import (
-    IMAGE_SUFFIXES,
-    ReadableFile,
-    read_image,
-    read_mask,
-    read_mask_size,
-    read_size,
-    unique_stems,
-)
+from atrous.images import IMAGE_SUFFIXES, ReadableFile, read_image, read_mask, read_mask_size, read_size
 from atrous.labels import LabelSpace, Mask
+from atrous.picture_paths import unique_stems
 
 MOST_NAMED = 8  # stray values in one sentence
 

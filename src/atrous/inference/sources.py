@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from atrous.errors import ImageError
-from atrous.images import IMAGE_SUFFIXES, ReadableFile, find_images, unique_stems
+from atrous.images import IMAGE_SUFFIXES, ReadableFile
 from atrous.inference.remote import is_address, remote_pictures
+from atrous.picture_paths import find_images, unique_stems
 
 ARCHIVES = (".tar", ".zip")
 

@@ -25,8 +25,8 @@ from atrous.data.samples import SegmentationDataset
 from atrous.data.sources.coco_shapes import CocoObject, read_shape
 from atrous.data.split_names import EVERYTHING, find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.images import unique_stems
 from atrous.labels import Color
+from atrous.picture_paths import unique_stems
 
 Size = Annotated[int, Field(gt=0, le=65535)]
 

@@ -21,8 +21,9 @@ from atrous.data.samples import Sample, SegmentationDataset
 from atrous.data.sources.coco import find_file, picture_paths, read_categories, read_sections, split_files
 from atrous.data.split_names import usual_name
 from atrous.errors import DatasetError, MaskError
-from atrous.images import ReadableFile, read_image, unique_stems
+from atrous.images import ReadableFile, read_image
 from atrous.labels import Mask
+from atrous.picture_paths import unique_stems
 
 UNLABELLED = 0
 """The id of what belongs to no segment."""

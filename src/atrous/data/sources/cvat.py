@@ -26,7 +26,7 @@ from atrous.data.sources.cvat_index import CvatFile, read_cvat
 from atrous.data.sources.cvat_shapes import SHAPES, read_shape
 from atrous.data.split_names import EVERYTHING, find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.images import unique_stems
+from atrous.picture_paths import unique_stems
 
 Size = Annotated[int, Field(gt=0)]
 

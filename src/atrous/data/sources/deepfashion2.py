@@ -23,7 +23,7 @@ from atrous.data.records import Record, checked, read_json
 from atrous.data.samples import SegmentationDataset
 from atrous.data.split_names import EVERYTHING, find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.images import unique_stems
+from atrous.picture_paths import unique_stems
 
 CATEGORIES = (
     "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling", "shorts",

@@ -18,7 +18,7 @@ from atrous.data.samples import SegmentationDataset
 from atrous.data.sources import labelme_json, labelme_xml
 from atrous.data.split_names import EVERYTHING, SPLITS, find_split, usual_name
 from atrous.errors import DatasetNotFoundError
-from atrous.images import unique_stems
+from atrous.picture_paths import unique_stems
 
 # The two labels that the labelme program's own `labels.txt` starts with.
 BACKGROUND, IGNORE = "_background_", "__ignore__"

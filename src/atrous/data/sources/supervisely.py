@@ -27,7 +27,8 @@ from atrous.data.records import Record, checked, read_json
 from atrous.data.samples import SegmentationDataset
 from atrous.data.split_names import EVERYTHING, find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.images import read_bits, unique_stems
+from atrous.images import read_bits
+from atrous.picture_paths import unique_stems
 
 Size = Annotated[int, Field(gt=0, le=65535)]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]

@@ -22,7 +22,7 @@ from atrous.data.samples import SegmentationDataset
 from atrous.data.sources.yolo_files import YoloFiles, label_file
 from atrous.data.split_names import EVERYTHING, find_split
 from atrous.errors import DatasetError, DatasetNotFoundError
-from atrous.images import unique_stems
+from atrous.picture_paths import unique_stems
 
 LONGEST_DESCRIPTION = 2**22  # characters
 OTHER_TEXTS = ("classes.txt",)  # that labelling programs put beside the labels
