@@ -124,6 +124,12 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
     return data
 
 
+def overridden(source: str, assignments: Sequence[str]) -> str:
+    """Where an overridden config came from, for the sentence of an error: `recipe.yaml with training.steps changed`."""
+    keys = ", ".join(assignment.partition("=")[0].strip() for assignment in assignments)
+    return f"{source} with {keys} changed" if keys else source
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which no key stands twice; others keep the last one and say nothing."""
 

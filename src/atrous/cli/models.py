@@ -253,14 +253,13 @@ def print_card(entry: "ReleasedWeights") -> None:
 
 def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, int]":
     """The network that is meant, and its number of classes as far as that is known."""
-    from atrous.config import nearest, override, parse, read_yaml
+    from atrous.config import nearest, overridden, override, parse, read_yaml
     from atrous.errors import ConfigError
     from atrous.networks import NetworkConfig
     from atrous.networks.family_members import MEMBERS
     from atrous.weights.checkpoint import read_info
 
     path = Path(model)
-    changed = " ".join([model, *(f"with {assignment}" for assignment in overrides)])
     data: dict[str, Any]
     known_classes = VOC_CLASSES
     if path.suffix in (".yaml", ".yml"):
@@ -279,7 +278,7 @@ def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, i
             "checkpoint (.safetensors) or a name that `atrous models` lists."
         )
     within = [assignment.removeprefix("network.") for assignment in overrides]
-    config: NetworkConfig = parse(NetworkConfig, override(data, within), changed)
+    config: NetworkConfig = parse(NetworkConfig, override(data, within), overridden(model, overrides))
     return config, known_classes
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from atrous.config import Config, override, parse, read_yaml
+from atrous.config import Config, overridden, override, parse, read_yaml
 from atrous.data import DataConfig
 from atrous.data.augmentation import AugmentationConfig
 from atrous.networks import NetworkConfig
@@ -134,8 +134,7 @@ def read_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
             valid key.
     """
     content = override(read_yaml(path), assignments)
-    changed = ", ".join(assignment.partition("=")[0].strip() for assignment in assignments)
-    recipe: Recipe = parse(Recipe, _with_network(content), f"{path} with {changed} changed" if changed else str(path))
+    recipe: Recipe = parse(Recipe, _with_network(content), overridden(str(path), assignments))
     return recipe
 
 
