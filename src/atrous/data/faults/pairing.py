@@ -18,7 +18,8 @@ from atrous.data.folder import (
     has_other_layout,
     read_description,
 )
-from atrous.data.samples import PairedFiles, Pairs, SegmentationDataset
+from atrous.data.pairs import Pairs
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import MaskError
 from atrous.images import IMAGE_SUFFIXES, read_as_is
 from atrous.labels import LabelSpace
