@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from atrous.errors import ConfigError, VideoError
+from atrous.errors import VideoError
 
 if TYPE_CHECKING:
     from atrous.inference.recording import Shown
@@ -111,12 +111,9 @@ def _predict_video(
 
 
 def _segmenter(predictor: "AnyPredictor", choices: VideoChoices) -> "FrameSegmenter":
-    from atrous.inference.predictor import Predictor
     from atrous.inference.smoothing import SmoothingConfig
     from atrous.inference.video import FrameSegmenter
 
-    if not isinstance(predictor, Predictor):
-        raise ConfigError("An exported file predicts pictures: give the checkpoint for videos and cameras.")
     smoothing = SmoothingConfig(half_life=choices.smoothing) if choices.smoothing > 0 else None
     return FrameSegmenter(predictor, smoothing=smoothing, frames_per_second=choices.fps)
 
