@@ -125,10 +125,12 @@ def test_a_network_of_stride_8_is_first_tried_at_16() -> None:
     torch.manual_seed(0)
     fine = Predictor(build_network(SMALL_NETWORKS[1], 3), LABELS, name="fine", device=CPU)
     levels = levels_of(fine)
-    assert [level.predictor.network.output_stride for level in levels[:3]] == [8, 16, 16]
+    assert [level.predictor.output_stride for level in levels[:3]] == [8, 16, 16]
     assert [level.scale for level in levels[:3]] == [1, 1, 0.84]
     assert [level.cost for level in levels] == sorted((level.cost for level in levels), reverse=True)
-    assert levels[1].predictor.network.classifier.weight is fine.network.classifier.weight
+    coarse = levels[1].predictor
+    assert isinstance(coarse, Predictor)
+    assert coarse.network.classifier.weight is fine.network.classifier.weight
 
 
 @pytest.mark.parametrize("count", [3, 300])
