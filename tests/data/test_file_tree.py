@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atrous.data.file_tree import FileTree, PackedFile, open_tree
+from atrous.data.archives import PackedFile
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pairs import pair_by_stem
 from atrous.data.samples import PairedFiles
 from atrous.errors import DatasetError, DatasetNotFoundError, ImageError

@@ -14,9 +14,10 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from atrous.config import Config, nearest, parse, parse_yaml
-from atrous.data.file_tree import FileTree, open_unwrapped
+from atrous.data.file_tree import FileTree
 from atrous.data.layouts import Layout, find_layout
 from atrous.data.mask_values import MaskValues
+from atrous.data.opening import open_unwrapped
 from atrous.data.pairs import ImageMaskPair, pair_by_stem
 from atrous.data.proposals import propose_classes
 from atrous.data.samples import PairedFiles, SegmentationDataset
