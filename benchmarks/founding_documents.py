@@ -61,9 +61,9 @@ SKYDIVING = [
 RUNS = [
     Run("002", "skydiving_sample_v3_mobilenet_v2", "{data}/skydiving", [], "voc", SKYDIVING),
     on_fashion("mobilenet_v2"),
-    on_fashion("resnet101", "backbone: {kind: resnet, depth: 101}, output_stride: 16", 110),
-    on_fashion("xception65", "backbone: {kind: xception, depth: 65}, output_stride: 16", 80),
-    on_fashion("drn_d54", "backbone: {kind: drn, variant: D-54}, output_stride: 8", 70),
+    on_fashion("resnet101", "backbone: {kind: resnet, depth: 101}, output_stride: 16", 300),
+    on_fashion("xception65", "backbone: {kind: xception, depth: 65}, output_stride: 16", 300),
+    on_fashion("drn_d54", "backbone: {kind: drn, variant: D-54}, output_stride: 8", 300),
     on_voc("004", "voc_sample_v2_mobilenet_v2", "voc"),
     on_voc("004_crf", "voc_sample_v2_mobilenet_v2", "voc", "--crf"),
     on_voc("001", "voc_sample_v3_mobilenet_v2", "imagenet_v2"),
