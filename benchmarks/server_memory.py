@@ -62,7 +62,8 @@ async def one_client(
     address: str, until: float, pause: float, chance: random.Random, counts: Counter[str | int], gate: asyncio.Semaphore
 ) -> None:
     """One request after the other, with pauses."""
-    async with httpx.AsyncClient(base_url=address, timeout=120) as client:
+    kept = httpx.Limits(keepalive_expiry=2)  # less than the server keeps them, so that none is closed under a request
+    async with httpx.AsyncClient(base_url=address, timeout=120, limits=kept) as client:
         while time.monotonic() < until:
             await asyncio.sleep(pause)
             async with gate:
@@ -78,7 +79,7 @@ async def one_request(
         await rude_clients(address, 1)
         counts["broken off"] += 1
         return
-    content = picture(chance)
+    content = await asyncio.to_thread(picture, chance)
     if kind < SHARE_BROKEN_OFF + SHARE_DAMAGED:
         content = damaged(content, chance)
     answer = await client.post(
