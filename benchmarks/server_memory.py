@@ -102,13 +102,23 @@ async def watch(
         await asyncio.sleep(every)
         for _ in range(clients):
             await gate.acquire()
-        await asyncio.sleep(MOMENT)
+        await until_at_rest(address)
         megabytes = await asyncio.to_thread(memory, address)
         for _ in range(clients):
             gate.release()
         readings.append(Reading((time.monotonic() - began) / 60, megabytes))
         print(f"{readings[-1].minutes:5.1f} min  {megabytes:6.0f} MB  {sum(counts.values()):5d} requests", flush=True)
     return readings
+
+
+async def until_at_rest(address: str) -> None:
+    """Wait until all is computed, what nobody waits for any more, too: the answer to a last small picture says so."""
+    small = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(small, "PNG")
+    async with httpx.AsyncClient(base_url=address, timeout=120) as client:
+        while (await client.post("/v1/segment", content=small.getvalue())).status_code != 200:
+            await asyncio.sleep(MOMENT)
+    await asyncio.sleep(MOMENT)
 
 
 async def load(address: str, arguments: argparse.Namespace) -> tuple[list[Reading], Counter[str | int]]:
