@@ -58,7 +58,7 @@ def small_checkpoint(folder: Path) -> Path:
 
 
 @contextmanager
-def served(checkpoint: Path, port: int, batch: int | None) -> Iterator[str]:
+def served(checkpoint: Path | str, port: int, batch: int | None) -> Iterator[str]:
     """A server as a process; yields its address."""
     command = [sys.executable, "-m", "atrous", "serve", str(checkpoint), "--port", str(port), "--quiet"]
     command += ["--max-batch", str(batch)] if batch else []

@@ -86,3 +86,13 @@ def test_an_unknown_colour_stops_with_its_file_and_pixel(atrous: Terminal, tmp_p
     sentence = atrous.fails("data", "convert", f"colour-masks:{tmp_path / 'town'}", tmp_path / "out")
     assert "the colour (0, 0, 142) at pixel (x 2, y 0)" in sentence
     assert not (tmp_path / "out/dataset.yaml").exists()
+
+
+def test_pictures_are_added_to_a_folder_and_counted(atrous: Terminal, tmp_path: Path) -> None:
+    small, mine = ("height=32", "width=32", "val=1", "test=1"), tmp_path / "mine"
+    assert atrous("data", "convert", "shapes:4", mine, "train=2", *small).code == 0
+    code, out, _ = atrous("data", "convert", "shapes:4", mine, "train=3", *small, "--add")
+    assert code == 0
+    assert "  train: 1 new, 0 with other labels than before, 2 as they were\n" in out
+    assert len(folder(FolderConfig(root=mine), "train")) == 3
+    assert "another picture" in atrous.fails("data", "convert", "shapes:5", mine, "train=3", *small, "--add")

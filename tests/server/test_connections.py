@@ -1,12 +1,14 @@
 import socket
 import time
 from collections.abc import Iterator
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from atrous.server import connections
+from atrous.server.connections import PatientProtocol
 from tests.server.serving import PATIENCE, eventually, png_of, sent, serving, some_mask
 
 PICTURE = png_of(some_mask())
@@ -91,6 +93,18 @@ def test_an_answer_that_nobody_reads_is_given_up(client: httpx.Client) -> None:
         time.sleep(4 * connections.SECONDS_WITHOUT_READING)  # and reads nothing
         answer = all_of(connection)
     assert len(answer) < 1500 * 1500 * 3 * 4
+
+
+@pytest.mark.parametrize(("unread", "broken_off"), [([9e6, 7e6, 5e6, 3e6], False), ([9e6, 7e6, 6.9e6], True)])
+def test_who_reads_a_large_answer_slowly_gets_it_and_who_stops_does_not(unread: list[float], broken_off: bool) -> None:
+    protocol = object.__new__(PatientProtocol)
+    protocol.flow, protocol.transport, protocol.loop = Mock(), Mock(), Mock()
+    protocol.transport.get_write_buffer_size.side_effect = [size for size in unread for _ in range(2)][1:]
+    protocol.pause_writing()
+    for look in range(len(unread) - 1):
+        assert not protocol.transport.abort.called
+        protocol.loop.call_later.call_args_list[look].args[1]()  # 30 seconds have gone by
+    assert protocol.transport.abort.called == broken_off
 
 
 def test_a_connection_is_kept_for_the_next_request(client: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from atrous.server import worker as worker_module
 from atrous.server.refusals import RefusedError
 from atrous.server.worker import Worker
 from tests.server.serving import PATIENCE, eventually
@@ -142,3 +143,35 @@ def test_what_was_taken_is_finished_before_the_worker_stops(gate: threading.Even
     gate.set()
     stopping.join(PATIENCE)
     assert [future.result(0) for future in futures] == list(range(5))
+
+
+def test_it_tidies_up_once_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "SECONDS_TO_REST", 0.01)
+    tidied, rested = list[str](), threading.Event()
+
+    def tidy() -> None:
+        tidied.append("once")
+        rested.set()
+
+    worker = Worker[Work, object](Batches(), 2, tidy)
+    assert rested.wait(PATIENCE)
+    for count in (1, 2):
+        assert tidied == ["once"] * count
+        rested.clear()
+        worker.submit(lambda: None).result(PATIENCE)
+        assert rested.wait(PATIENCE)
+    worker.stop()
+    assert len(tidied) == 3
+
+
+def test_it_tidies_up_between_jobs_where_there_is_never_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "SECONDS_WITHOUT_REST", 0)
+    told, gate = list[str](), threading.Event()
+    worker = Worker[Work, object](Batches(), 9, lambda: told.append("tidied"))
+    jobs = [worker.submit(partial(gate.wait, PATIENCE))]
+    jobs += [worker.submit(lambda: told.append("job")) for _ in range(2)]
+    gate.set()
+    for job in jobs:
+        job.result(PATIENCE)
+    assert told[:5] == ["tidied", "tidied", "job", "tidied", "job"]
+    worker.stop()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Pictures that changed most."""
+FEW = 10
+"""Below as many pictures a bootstrap over them knows too little of how pictures differ."""
 
 
 def compare(
@@ -63,7 +65,12 @@ def print_comparison(comparison: "Comparison") -> None:
     for row in comparison.classes:
         table.add_row(*_cells(row, "IoU of "))
     console.print(table)
-    console.print("* zero lies outside of the interval: the difference is hardly chance.\n")
+    if comparison.pictures < FEW:
+        console.print(
+            f"* zero lies outside of the interval; of {comparison.pictures} pictures it is too narrow to trust.\n"
+        )
+    else:
+        console.print("* zero lies outside of the interval: the difference is hardly chance.\n")
     console.print(_changed(comparison))
     console.print(comparison.verdict)
 

@@ -75,7 +75,8 @@ def _start(folder: Path, datasets: Sequence[SegmentationDataset], source: str) -
         )
     if entries and not same:
         raise OutputError(
-            f"{folder} is not empty ({entries[0]}), so that files of two data sets could be mixed: give another folder."
+            f"{folder} is not empty ({entries[0]}), so that files of two data sets could be mixed: give another "
+            "folder, or add to the data set in it (`atrous data convert` with --add)."
         )
     write_text(folder / STARTED, note)
 

@@ -10,6 +10,8 @@ SECONDS_FOR_A_HEAD = 15.0
 """Until the head of a request has come; also until the rest of a body has come that was refused already."""
 SECONDS_WITHOUT_READING = 30.0
 """For which a client may leave an answer unread."""
+LEAST_READ = 1_000_000
+"""Bytes of a large answer that count as reading in this time; a slow client is not a silent one."""
 
 
 class PatientProtocol(H11Protocol):
@@ -43,13 +45,25 @@ class PatientProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """The client does not read its answer; that has to end, too."""
         super().pause_writing()
-        self._reading_timer = self.loop.call_later(SECONDS_WITHOUT_READING, self.transport.abort)
+        self._expect_reading()
 
     def resume_writing(self) -> None:
         """The client reads."""
         super().resume_writing()
         if self._reading_timer:
             self._reading_timer.cancel()
+
+    def _expect_reading(self) -> None:
+        """Look again after a while; break off if nearly as much is unread then."""
+        unread = self.transport.get_write_buffer_size()
+
+        def look() -> None:
+            if self.transport.get_write_buffer_size() > unread - LEAST_READ:
+                self.transport.abort()
+            else:
+                self._expect_reading()
+
+        self._reading_timer = self.loop.call_later(SECONDS_WITHOUT_READING, look)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, as JSON; break off where an answer has begun already."""

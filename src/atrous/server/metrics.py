@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from pathlib import Path
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -106,15 +105,6 @@ class Metrics:
             *_head("atrous_computing_seconds_total", "counter", "Seconds that these pictures took."),
             f"atrous_computing_seconds_total {self._computing:.6f}",
         ]
-
-
-def resident_bytes() -> float:
-    """The memory that this process holds; 0 where the system does not say it in /proc."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0.0
-    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
 def _head(name: str, kind: str, what: str) -> list[str]:

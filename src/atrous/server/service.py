@@ -15,7 +15,8 @@ from atrous.config import nearest
 from atrous.server.answers import Answer, require_room_for, wanted_by
 from atrous.server.computing import Size, Task, answers_of, batch_limit
 from atrous.server.limits import Limits
-from atrous.server.metrics import CONTENT_TYPE, Metrics, resident_bytes
+from atrous.server.memory import hand_back_freed_memory, resident_bytes
+from atrous.server.metrics import CONTENT_TYPE, Metrics
 from atrous.server.refusals import RefusedError
 from atrous.server.schemas import ClassCard, Health, ModelCard, ModelOptions, SegmentOptions
 from atrous.server.uploads import HeldBytes, PictureBytes, read_upload
@@ -47,7 +48,8 @@ class Service:
         if not models:
             raise ValueError("a server needs at least one model")
         self.models, self.limits, self._token = dict(models), limits or Limits(), token
-        self.worker, self.held = Worker(self._computed, self.limits.waiting), HeldBytes(self.limits.held_bytes)
+        self.worker = Worker(self._computed, self.limits.waiting, hand_back_freed_memory)
+        self.held = HeldBytes(self.limits.held_bytes)
         self._header = asyncio.Lock()
         self.metrics = Metrics(
             {

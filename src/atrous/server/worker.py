@@ -20,6 +20,10 @@ FORGETTING = 0.2
 """How much the newest batch counts in the mean of the seconds of a job."""
 LONGEST_WAIT = 60
 """Seconds that a client is asked to wait at most."""
+SECONDS_TO_REST = 1.0
+"""Without a job, until the worker tidies up."""
+SECONDS_WITHOUT_REST = 10.0
+"""After which it tidies up between two jobs, however many wait."""
 
 
 class _Job(Generic[Item, Result]):
@@ -40,14 +44,20 @@ class Worker(Generic[Item, Result]):
     network uses all cores for one batch, so that two at once would only take twice the memory.
     """
 
-    def __init__(self, compute: Callable[[Sequence[Item]], Iterable[Result | Exception]], places: int) -> None:
+    def __init__(
+        self,
+        compute: Callable[[Sequence[Item]], Iterable[Result | Exception]],
+        places: int,
+        tidy: Callable[[], object] = lambda: None,
+    ) -> None:
         """Start the thread.
 
         Args:
             compute: Is given the items of a batch; what it yields for each, in their order, is handed out at once.
             places: How many jobs may wait while others are done.
+            tidy: Called once whenever there has been nothing to do for a second, and every ten seconds otherwise.
         """
-        self._compute, self._places = compute, places
+        self._compute, self._places, self._tidy = compute, places, tidy
         self._jobs: deque[_Job[Item, Result]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
@@ -108,13 +118,25 @@ class Worker(Generic[Item, Result]):
                     self._jobs.remove(job)
 
     def _work(self) -> None:
-        while (batch := self._next()) is not None:
+        tidied = time.perf_counter()
+        while True:
+            rested = not self._job_within(SECONDS_TO_REST)
+            if rested or time.perf_counter() - tidied > SECONDS_WITHOUT_REST:
+                self._tidy()
+                tidied = time.perf_counter()
+            if (batch := self._next()) is None:
+                return
             began = time.perf_counter()
             wanted = [job for job in batch if job.future.set_running_or_notify_cancel()]
             if wanted:
                 self._do(wanted)
                 self._seconds_each += FORGETTING * ((time.perf_counter() - began) / len(wanted) - self._seconds_each)
             del batch, wanted  # some pictures less while the next ones are awaited
+
+    def _job_within(self, seconds: float) -> bool:
+        """Whether a job comes, or the end, within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._jobs) or self._stopping, seconds)
 
     def _next(self) -> list[_Job[Item, Result]] | None:
         with self._changed:

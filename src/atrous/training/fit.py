@@ -163,8 +163,8 @@ def with_val(wish: Wish, folder: RunFolder, progress: Progress) -> DataConfig:
     division = divide(datasets, shares, seed=wish.seed, progress=progress, workers=default_workers())
     if len(set(division.split_of.tolist())) < len(division.splits):
         raise DatasetError(
-            f"{datasets[0].title} has {len(division.names)} pictures and no split val, and 15 % of them are none: give "
-            f"more pictures, or a data set with the splits train and val."
+            f"{datasets[0].title} has {len(division.names)} pictures and no split val, and 15 % of them are none: add "
+            "them to a data set that has train and val (`atrous data convert SRC DST --add`), or give more pictures."
         )
     root = folder.path / "data"
     if (root / "split.csv").is_file():  # of an earlier fit, whose run is gone or may be overwritten

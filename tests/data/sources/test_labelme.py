@@ -219,3 +219,17 @@ def test_the_smaller_shape_shows_whatever_the_order_unless_another_rule_is_chose
     config = LabelMeConfig(root=tmp_path / "order", classes=("square", "bar"))
     assert config.overlap == "smaller_on_top"
     assert np.count_nonzero(open_split(config, "all")[0].mask == 1) == 16
+
+
+def test_files_of_other_formats_that_predict_writes_beside_are_passed_over(tmp_path: Path) -> None:
+    dataset = json_of(tmp_path)
+    (tmp_path / "annotations.xml").write_text("<annotations/>")
+    write_json(tmp_path / "annotations.json", {"images": [], "annotations": []})
+    assert len(opened(tmp_path)) == len(dataset)
+
+
+def test_a_picture_called_annotations_keeps_its_annotation(tmp_path: Path) -> None:
+    dataset = json_of(tmp_path)
+    write_image(tmp_path / "annotations.png", noise(SIZE, 1))
+    write_json(tmp_path / "annotations.json", labelme_json("annotations.png"))
+    assert len(opened(tmp_path)) == len(dataset) + 1

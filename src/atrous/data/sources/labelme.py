@@ -3,6 +3,7 @@
 Each annotation names its picture, which lies beside it or in a folder of its own, such as `Images`.
 """
 
+import posixpath
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices,
 from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
 from atrous.data.opening import open_unwrapped
-from atrous.data.pictures import picture_folders
+from atrous.data.pictures import is_picture, picture_folders
 from atrous.data.samples import SegmentationDataset
 from atrous.data.sources import labelme_json, labelme_xml
 from atrous.data.split_names import EVERYTHING, SPLITS, find_split, usual_name
@@ -23,6 +24,8 @@ from atrous.picture_paths import unique_stems
 
 # The two labels that the labelme program's own `labels.txt` starts with.
 BACKGROUND, IGNORE = "_background_", "__ignore__"
+OF_ALL_PICTURES = "annotations"
+"""What the one file of CVAT's or COCO's format is called that may lie beside, as `atrous predict` writes them."""
 
 
 class LabelMeConfig(ShapeChoices):
@@ -76,13 +79,20 @@ def _read_annotation(tree: FileTree, file: str, name: str, *, folders: Sequence[
 
 
 def _annotation_files(tree: FileTree) -> list[str]:
-    files = sorted(name for name in tree.walk() if name.endswith((".xml", ".json")))
+    names = sorted(tree.walk())
+    files = [name for name in names if name.endswith((".xml", ".json"))]
+    if not any(is_picture(name) and _stem(name) == OF_ALL_PICTURES for name in names):
+        files = [name for name in files if _stem(name) != OF_ALL_PICTURES] or files
     if not files:
         raise DatasetNotFoundError(
             f"No annotations of LabelMe in {tree.place}: it has neither .xml nor .json files. Give the folder or the "
             "archive that contains them."
         )
     return files
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(posixpath.basename(name))[0]
 
 
 def _split_folders(files: Sequence[str]) -> set[str]:
