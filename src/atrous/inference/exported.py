@@ -1,4 +1,4 @@
-"""Prediction from an exported file, ONNX or OpenVINO's: the same answers as from its checkpoint, without torch."""
+"""Prediction from an exported file: the same answers as from its checkpoint, without torch."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from atrous.crf import DenseCRFConfig
 from atrous.errors import CheckpointError, ConfigError
-from atrous.inference.exported_file import ExportCard, read_card
+from atrous.inference.exported_file import OF_ONE_SIZE, ExportCard, read_card
+from atrous.inference.fixed_size import predict_any_size
 from atrous.inference.prediction import LabelledPrediction, Prediction, pixels_of, require_same_number
 from atrous.inference.runtimes import Choice, Session, choose_runtime, open_session
 from atrous.inference.views import PLAIN, Answer, View, Views
@@ -44,6 +45,8 @@ class ExportedPredictor:
             raise ConfigError(
                 f"{card.name} was exported with labels alone: export it with --output logits for a CRF or more views."
             )
+        if card.size is not None and views.scales != PLAIN.scales:
+            raise ConfigError(f"{card.name} was exported for pictures of one size: give the checkpoint for --scales.")
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
         self.labels, self.name = card.labels, card.name
         self.precision: Literal["float32", "bfloat16", "int8"] = (
@@ -61,6 +64,8 @@ class ExportedPredictor:
             ValueError: If an array is no such picture.
         """
         pixels = pixels_of(image)
+        if self.card.size not in (None, pixels.shape[:2]):
+            return predict_any_size(self, pixels, self.card.size)
         first, *others = self.views
         answers = [Answer(self._answer(pixels, view), view.flipped) for view in others]
         answer = self._answer(pixels, first)
@@ -106,7 +111,7 @@ def load_exported(
     """Read an exported file and make it predict.
 
     Args:
-        path: The file, .onnx or .xml.
+        path: The file, .onnx, .xml, .tflite or .mlpackage.
         choice: What computes, and how exactly; by default what is fastest in float32.
         labels: What the outputs mean, for a file of another program that takes float32 RGB [B, 3, H, W] in 0..1.
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
@@ -118,6 +123,11 @@ def load_exported(
     """
     path = Path(path)
     card = read_card(path)
+    if card is None and path.suffix.lower() in OF_ONE_SIZE:
+        raise ConfigError(
+            f"{path} does not say how to use it, as `atrous export` did not write it: run `atrous import {path}` and "
+            f"give what that writes."
+        )
     if labels is not None:
         known = card or ExportCard(name=path.stem, labels=labels)
         card = known.model_copy(update={"labels": labels})
