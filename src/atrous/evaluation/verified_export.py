@@ -3,13 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from atrous.data.samples import SegmentationDataset
 from atrous.errors import ConfigError
@@ -67,7 +69,7 @@ def export_verified(path: Path, model: Checkpoint, wanted: Export, progress: Pro
         card = card.model_copy(update={"precision": "int8"})
     with TemporaryDirectory() as scratch, _beside(path) as folder:
         draft = Path(folder) / path.with_suffix(path.suffix.lower()).name
-        write = _writer(draft.suffix, model, wanted, Path(scratch), progress)
+        write = _writer(draft.suffix, model, card, wanted, Path(scratch), progress)
         write(draft, card)
         agreement = require_agreement(draft, model.network, card)
         comparison = _compared(draft, model, wanted, progress)
@@ -91,8 +93,10 @@ def _require_possible(path: Path, wanted: Export) -> None:
         raise ConfigError(f"A {suffix} takes pictures of any size: leave out --size.")
     if wanted.size is not None and min(wanted.size) < SMALLEST:
         raise ConfigError(f"--size {wanted.size[0]}x{wanted.size[1]} is too small: give at least {SMALLEST}x{SMALLEST}.")
-    if wanted.calibration is not None and suffix not in (".onnx", ".xml"):
-        raise ConfigError(f"A {suffix} is written in float32 alone: for --int8 let the name end with .onnx or .xml.")
+    if wanted.calibration is not None and suffix in (".pt2", ".mlpackage"):
+        raise ConfigError(
+            f"A {suffix} is written in float32 alone: for --int8 let the name end with .onnx, .xml or .tflite."
+        )
     if wanted.calibration is not None and wanted.measured is None:
         raise ConfigError("What int8 loses must be measured: give labelled pictures with --data.")
 
@@ -126,28 +130,23 @@ def _beside(path: Path) -> "TemporaryDirectory[str]":
         raise cannot_write(path, error) from error
 
 
-def _writer(suffix: str, model: Checkpoint, wanted: Export, scratch: Path, progress: Progress) -> Writer:
+def _writer(
+    suffix: str, model: Checkpoint, card: ExportCard, wanted: Export, scratch: Path, progress: Progress
+) -> Writer:
     """Do once what takes long; what comes back writes the result, with any card."""
     progress.say("Tracing the network.")
+    if card.size is not None:
+        return _writer_of_one_size(suffix, model, card, wanted, progress)
     if suffix == ".pt2":
         from atrous.inference.to_program import program_of, write_program
 
         return partial(write_program, program_of(model.network, wanted.output))
-    if suffix == ".tflite":
-        from atrous.inference.to_litert import litert_of, write_litert
-
-        return partial(write_litert, litert_of(model.network, wanted.output, wanted.size or USUAL_SIZE))
-    if suffix == ".mlpackage":
-        from atrous.inference.to_coreml import coreml_of, write_coreml
-
-        return partial(write_coreml, coreml_of(model.network, wanted.output, wanted.size or USUAL_SIZE))
     graph = scratch / "float32.onnx"
     write_onnx(graph, model.network, card_of(model.network, model.info, wanted.output))
     if wanted.calibration is not None:
         from atrous.inference.to_int8 import write_int8
 
-        progress.say(f"Calibrating on {len(wanted.calibration)} pictures of {wanted.calibration.title}.")
-        images = (wanted.calibration[index].image for index in range(len(wanted.calibration)))
+        images = _calibrating(wanted.calibration, progress)
         write_int8(graph, scratch / "int8.onnx", images, model.network.num_classes)
         graph = scratch / "int8.onnx"
     if suffix == ".onnx":
@@ -155,6 +154,30 @@ def _writer(suffix: str, model: Checkpoint, wanted: Export, scratch: Path, progr
     from atrous.inference.to_openvino import write_openvino
 
     return partial(write_openvino, graph)
+
+
+def _writer_of_one_size(
+    suffix: str, model: Checkpoint, card: ExportCard, wanted: Export, progress: Progress
+) -> Writer:
+    size = card.size or USUAL_SIZE
+    if suffix == ".mlpackage":
+        from atrous.inference.to_coreml import coreml_of, write_coreml
+
+        return partial(write_coreml, coreml_of(model.network, wanted.output, size))
+    from atrous.inference.to_litert import litert_of, write_litert
+
+    content = litert_of(model.network, wanted.output, size)
+    if wanted.calibration is not None:
+        from atrous.inference.to_litert_int8 import quantized
+
+        content = quantized(content, _calibrating(wanted.calibration, progress), card)
+    return partial(write_litert, content)
+
+
+def _calibrating(dataset: SegmentationDataset, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of a data set, once that is said."""
+    progress.say(f"Calibrating on {len(dataset)} pictures of {dataset.title}.")
+    return (dataset[index].image for index in range(len(dataset)))
 
 
 def _compared(draft: Path, model: Checkpoint, wanted: Export, progress: Progress) -> ScoreComparison | None:

@@ -1,5 +1,6 @@
 """Pictures of any size by a file that takes one: smaller ones are padded, larger ones seen in windows that overlap."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def predict_any_size(predictor: "ExportedPredictor", image: NDArray[np.uint8], s
     if image.shape[0] > size[0] or image.shape[1] > size[1]:
         down, across = (_layout(side) for side in size)
         return WindowedPrediction(image, segment_in_windows(predictor, image, down, across), predictor.labels)
-    whole = predictor(_padded(image, size, predictor.card.pixels.get("mean")))
+    whole = predictor(padded(image, size, predictor.card.pixels.get("mean")))
     if isinstance(whole, LabelledPrediction):
         height, width = image.shape[:2]
         return LabelledPrediction(image, whole.mask[:height, :width], predictor.labels)
@@ -105,8 +106,9 @@ def _layout(side: int) -> WindowLayout:
     return WindowLayout(side, side // SHARE_OF_SIDE)
 
 
-def _padded(image: NDArray[np.uint8], size: tuple[int, int], mean: list[float] | None) -> NDArray[np.uint8]:
-    padded = np.empty((*size, 3), np.uint8)
-    padded[:] = [GREY] * 3 if mean is None else [round(255 * value) for value in mean]
-    padded[: image.shape[0], : image.shape[1]] = image
-    return padded
+def padded(image: NDArray[np.uint8], size: tuple[int, int], mean: Sequence[float] | None) -> NDArray[np.uint8]:
+    """uint8 [*size, 3]: a picture that is no larger, with its mean colour in 0..1, or grey, to the right and below."""
+    larger = np.empty((*size, 3), np.uint8)
+    larger[:] = [GREY] * 3 if mean is None else [round(255 * value) for value in mean]
+    larger[: image.shape[0], : image.shape[1]] = image
+    return larger

@@ -73,7 +73,8 @@ def write_litert(content: bytes, path: Path, card: ExportCard) -> None:
     entry.name, entry.buffer = METADATA_KEY, len(model.buffers)
     model.buffers, model.metadata = [*model.buffers, text], [*(model.metadata or ()), entry]
     for buffer in model.buffers:
-        buffer.Pack = _packing(schema, buffer.data)
+        behind = content[buffer.offset : buffer.offset + buffer.size]  # where large files have their weights
+        buffer.Pack = _packing(schema, np.frombuffer(behind, np.uint8) if buffer.offset > 1 else buffer.data)
     builder = flatbuffers.Builder(2 * len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     with replacing(path) as beside:
