@@ -109,8 +109,8 @@ def test_litert_is_what_computes_such_files(file: Path, tmp_path: Path) -> None:
     assert open_predictor(file).choice.runtime == "litert"  # type: ignore[union-attr]
     for runtime in ("torch", "onnxruntime", "openvino", "coreml"):
         with pytest.raises(ConfigError, match=f"{runtime} reads no LiteRT file: take --runtime litert, or give"):
-            open_predictor(file, runtime=runtime)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="litert reads no checkpoint: run `atrous export MODEL model.tflite`"):
+            open_predictor(file, runtime=runtime)
+    with pytest.raises(ConfigError, match=r"litert reads no checkpoint: run `atrous export MODEL model.tflite`"):
         open_predictor(tmp_path / "a.safetensors", runtime="litert")
 
 

@@ -1,4 +1,4 @@
-"""A LiteRT file of one operator, packed by LiteRT's own schema: each pixel's logits are weighted sums of its colours."""
+"""A LiteRT file of one operator, packed by LiteRT's own schema: a pixel's logits are weighted sums of its colours."""
 
 from pathlib import Path
 from typing import Any

@@ -19,7 +19,10 @@ CALIBRATING = 32
 def export(
     model: Model,
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .tflite or .mlpackage.")
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .tflite or .mlpackage."
+        ),
     ],
     *,
     answer: Annotated[

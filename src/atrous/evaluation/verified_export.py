@@ -92,7 +92,9 @@ def _require_possible(path: Path, wanted: Export) -> None:
     if suffix not in OF_ONE_SIZE and wanted.size is not None:
         raise ConfigError(f"A {suffix} takes pictures of any size: leave out --size.")
     if wanted.size is not None and min(wanted.size) < SMALLEST:
-        raise ConfigError(f"--size {wanted.size[0]}x{wanted.size[1]} is too small: give at least {SMALLEST}x{SMALLEST}.")
+        raise ConfigError(
+            f"--size {wanted.size[0]}x{wanted.size[1]} is too small: give at least {SMALLEST}x{SMALLEST}."
+        )
     if wanted.calibration is not None and suffix in (".pt2", ".mlpackage"):
         raise ConfigError(
             f"A {suffix} is written in float32 alone: for --int8 let the name end with .onnx, .xml or .tflite."
@@ -156,9 +158,7 @@ def _writer(
     return partial(write_openvino, graph)
 
 
-def _writer_of_one_size(
-    suffix: str, model: Checkpoint, card: ExportCard, wanted: Export, progress: Progress
-) -> Writer:
+def _writer_of_one_size(suffix: str, model: Checkpoint, card: ExportCard, wanted: Export, progress: Progress) -> Writer:
     size = card.size or USUAL_SIZE
     if suffix == ".mlpackage":
         from atrous.inference.to_coreml import coreml_of, write_coreml

@@ -23,7 +23,7 @@ SUFFIXES = {
     ".tflite": "LiteRT",
     ".mlpackage": "CoreML",
 }
-"""What can be written, by the end of the name; an .xml has its weights in a .bin beside it, an .mlpackage is a folder."""
+"""What can be written, by the end of the name; beside an .xml its weights lie in a .bin, an .mlpackage is a folder."""
 OF_ONE_SIZE = frozenset({".tflite", ".mlpackage"})
 """What takes pictures of one size."""
 METADATA_KEY = "atrous"

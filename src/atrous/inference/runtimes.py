@@ -89,7 +89,8 @@ def choose_runtime(
         raise ConfigError(f"{name} is not installed: run `pip install 'atrous[{EXTRAS[name]}]'`.")
     knows_bfloat16 = name in ("torch", "openvino")
     if not knows_bfloat16 and precision == "bfloat16":
-        raise ConfigError(f"{name} computes in float32 here: take --precision float32, or --runtime openvino.")
+        other = ", or --runtime openvino" if name == "onnxruntime" and suffix == ".onnx" else ""
+        raise ConfigError(f"{name} computes in float32 here: take --precision float32{other}.")
     gains = precision == "auto" and knows_bfloat16 and (gpu or has_bfloat16())
     return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
 

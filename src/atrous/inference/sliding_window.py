@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atrous.inference.prediction import Prediction
     from atrous.inference.predictor import Predictor
 
-    AnyPredictor = Predictor | ExportedPredictor
+    AnyPredictor: TypeAlias = Predictor | ExportedPredictor
 
 GRID = 64
 """Windows begin at multiples of it, so that a network's strides fall on the same pixels as in the whole picture."""

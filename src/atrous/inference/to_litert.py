@@ -50,7 +50,9 @@ def litert_of(network: SegmentationNetwork, output: Output, size: tuple[int, int
         with warnings.catch_warnings(), torch.no_grad(), without_native_messages():
             warnings.simplefilter("ignore")
             image = torch.rand(1, *size, 3)
-            model = litert_torch.convert(ChannelsLast(answering(network, output)).eval(), sample_kwargs={"image": image})
+            model = litert_torch.convert(
+                ChannelsLast(answering(network, output)).eval(), sample_kwargs={"image": image}
+            )
             return bytes(model.model_content())
     except Exception as error:  # the converter has many kinds of its own
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
