@@ -2,14 +2,15 @@
 
 Usage: python benchmarks/confusion.py MASK [--rounds R]
 MASK is a mask of a real picture; natural pairs are it and itself moved by three pixels, random pairs are noise. All
-count the same pixels by one thread and in turns; counted is the time of the processor, since others may use it, too.
+count the same pixels by one thread and in turns, each as often as fits into some milliseconds; counted is the time of
+the processor, since others may use it, too.
 torchmetrics and scikit-learn take part where they are installed. A matrix that differs is an error.
 """
 
 import argparse
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +29,8 @@ try:
 except ImportError:
     MulticlassConfusionMatrix = None
 
+TURN = 0.02
+"""Seconds at least, in which a program counts the same pixels again and again."""
 CASES = ((21, (513, 513)), (150, (1024, 2048)), (182, (1024, 2048)))
 Matrix = NDArray[np.int64]
 Counter = Callable[[Mask, Mask, int], Matrix]
@@ -115,12 +118,19 @@ def measure(counters: dict[str, Counter], truth: Mask, prediction: Mask, classes
     times: dict[str, list[float]] = {name: [] for name in counters}
     for _ in range(rounds):
         for name, count in counters.items():
-            began = time.process_time()
-            found = count(truth, prediction, classes)
-            times[name].append(time.process_time() - began)
-            if not np.array_equal(found, expected):
+            if not np.array_equal(count(truth, prediction, classes), expected):
                 raise SystemExit(f"{name} counts differently")
+            times[name].append(seconds_of_a_count(partial(count, truth, prediction, classes)))
     return [truth.size / 1e6 / median(spent) for spent in times.values()]
+
+
+def seconds_of_a_count(count: Callable[[], Matrix]) -> float:
+    """Seconds of the processor, the mean of the calls of one turn."""
+    calls, began = 0, time.process_time()
+    while (spent := time.process_time() - began) < TURN:
+        count()
+        calls += 1
+    return spent / calls
 
 
 if __name__ == "__main__":

@@ -78,12 +78,13 @@ def serving_paths(files: dict[str, Served]) -> Iterator[LocalServer]:
             content, code = file.content, file.status
             wanted = self.headers.get("Range")
             if wanted and file.ranges and self.headers.get("If-Range", file.etag) == file.etag:
-                start = int(wanted.removeprefix("bytes=").split("-")[0])
+                start, last = (int(end or len(content)) for end in wanted.removeprefix("bytes=").split("-"))
+                stop = min(last + 1, len(content))
                 if start >= len(content):
                     self._answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
                     return
-                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-                content, code = content[start:], 206
+                headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+                content, code = content[start:stop], 206
             length = file.claimed or len(content)
             if status == 0:
                 content = content[: len(content) // 2]

@@ -1,23 +1,20 @@
 """Pictures and masks on disk: whatever the file, an image is upright uint8 RGB and a mask holds class indices."""
 
-import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from atrous.errors import AtrousError, ImageError, MaskError
 from atrous.files import replacing
 from atrous.labels import Color, LabelSpace, Mask
+from atrous.orientation import orientation_of, size_of, turned_upright
+from atrous.plain_jpeg import decode_plain_jpeg
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".jp2"})
 SUFFIXES_IN_WORDS = ", ".join(sorted(IMAGE_SUFFIXES))
@@ -28,18 +25,6 @@ MASK_FORMATS = ("PNG", "BMP", "TIFF", "GIF")  # these keep every value as it was
 
 # A grey file of 2 or 4 bits per pixel is spread over 0..255 by Pillow: by these factors.
 GREY_SPREAD = {"L;2": 85, "L;4": 17}
-
-ORIENTATION = 0x0112  # the EXIF tag
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 class ReadableFile(Protocol):
@@ -78,7 +63,7 @@ def read_image(path: str | ReadableFile) -> NDArray[np.uint8]:
         return plain
     with _opened(path, ImageError, "picture") as image:
         image.load()
-        return np.array(_to_rgb(_turned_upright(image), path))
+        return np.array(_to_rgb(turned_upright(image), path))
 
 
 def read_mask(path: str | ReadableFile) -> Mask:
@@ -100,7 +85,7 @@ def read_mask(path: str | ReadableFile) -> Mask:
             )
         spread = _grey_spread(image)
         image.load()
-        values = np.asarray(_turned_upright(image))
+        values = np.asarray(turned_upright(image))
         if image.mode in ("P", "L", "1"):
             return values.astype(np.uint8) // np.uint8(spread)
         if image.mode.startswith("I") and values.min(initial=0) >= 0 and values.max(initial=0) <= 65535:
@@ -124,7 +109,7 @@ def read_bits(path: str | ReadableFile) -> NDArray[np.bool_]:
         if image.format not in MASK_FORMATS:
             raise MaskError(f"{path} is a {image.format} file, which blurs the edges of objects: save it as PNG.")
         image.load()
-        upright = _turned_upright(image)
+        upright = turned_upright(image)
         if upright.has_transparency_data:
             alpha = np.asarray(upright.convert("RGBA"))[..., 3]
             if alpha.min(initial=255) < 255:
@@ -149,7 +134,7 @@ def read_mask_colors(path: str | ReadableFile) -> NDArray[np.uint8]:
                 f"{path} is a {image.format} file, which blurs the colours of classes into others: save it as PNG."
             )
         image.load()
-        return np.array(_turned_upright(image).convert("RGB"))
+        return np.array(turned_upright(image).convert("RGB"))
 
 
 def read_mask_palette(path: str | ReadableFile) -> dict[int, Color]:
@@ -189,7 +174,7 @@ def read_as_is(path: str | ReadableFile) -> PictureAsIs:
     with _opened(path, MaskError, "mask") as image:
         spread, picture_format = _grey_spread(image), str(image.format)
         image.load()
-        upright = _turned_upright(image)
+        upright = turned_upright(image)
         values = np.asarray(upright)
         if image.mode in ("P", "L", "1"):
             palette = image.getpalette("RGB") if image.mode == "P" else None
@@ -207,16 +192,7 @@ def read_orientation(path: str | ReadableFile) -> int:
         ImageError: If the file is missing or is no picture.
     """
     with _opened(path, ImageError, "picture") as image:
-        return _orientation(image)
-
-
-def turned(pixels: NDArray[np.uint8 | np.uint16], orientation: int) -> NDArray[np.uint8 | np.uint16]:
-    """Return [H, W, ...] as it is seen once EXIF's orientation, 1..8, is applied to it."""
-    if orientation in ON_ITS_SIDE:
-        pixels = pixels.swapaxes(0, 1)
-    down = orientation in (3, 4, 7, 8)
-    across = orientation in (2, 3, 6, 7)
-    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
+        return orientation_of(image)
 
 
 def read_size(path: str | ReadableFile) -> tuple[int, int]:
@@ -226,7 +202,7 @@ def read_size(path: str | ReadableFile) -> tuple[int, int]:
         ImageError: If the file is missing or is no picture.
     """
     with _opened(path, ImageError, "picture") as image:
-        return _size(image)
+        return size_of(image)
 
 
 def read_mask_size(path: str | ReadableFile) -> tuple[int, int]:
@@ -236,7 +212,7 @@ def read_mask_size(path: str | ReadableFile) -> tuple[int, int]:
         MaskError: If the file is missing or is no mask.
     """
     with _opened(path, MaskError, "mask") as image:
-        return _size(image)
+        return size_of(image)
 
 
 def write_mask(path: Path, mask: Mask, labels: LabelSpace) -> None:
@@ -314,76 +290,13 @@ def _opened(given: str | ReadableFile, error_type: type[ImageError | MaskError],
 
 
 def _plain_jpeg(path: ReadableFile) -> NDArray[np.uint8] | None:
-    """The pixels of an upright JPEG in colour, by OpenCV, in two thirds of the time; none of any other picture.
-
-    Both decode by the same library to the same pixels. What says how it lies, is cut off, or is too large is left to
-    Pillow, and so is what cannot be read, for its sentence.
-    """
+    """The pixels of an upright JPEG in colour; none of any other picture, and of what cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read()
     except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
-    if not content.startswith(b"\xff\xd8\xff") or not content.endswith(b"\xff\xd9") or not _is_plain_color(content):
-        return None
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    return None if pixels is None else np.asarray(pixels, np.uint8)
-
-
-def _is_plain_color(content: bytes) -> bool:
-    """Whether the markers of a JPEG tell of 8 bits in three colours and of no EXIF (ITU-T T.81, section B.1)."""
-    place = 2
-    while content[place : place + 1] == b"\xff" and place + 4 <= len(content):
-        kind = content[place + 1]
-        if kind == 0xE1:  # APP1: EXIF, or XMP
-            return False
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # the start of the frame
-            if place + 10 > len(content):
-                return False
-            precision, height, width, colors = struct.unpack_from(">BHHB", content, place + 4)
-            return bool(precision == 8 and colors == 3 and 0 < height * width <= (Image.MAX_IMAGE_PIXELS or 0))
-        place += 2 + int.from_bytes(content[place + 2 : place + 4])
-    return False
-
-
-def _size(image: ImageFile) -> tuple[int, int]:
-    width, height = image.size
-    turned_by_pillow = isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION) in ON_ITS_SIDE
-    turned = _orientation(image) in ON_ITS_SIDE and not turned_by_pillow
-    return (width, height) if turned else (height, width)
-
-
-def _turned_upright(image: ImageFile) -> Image.Image:
-    turn = UPRIGHT.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(image: ImageFile) -> int:
-    """How the picture lies: EXIF's 1..8, where 1 is upright; 1 too where nothing is said or it cannot be read."""
-    try:
-        if isinstance(image, PngImageFile) and not _metadata_follows_pixels(image):
-            # Its own `getexif` would unpack the pixels to look behind them.
-            orientation: int = Image.Image.getexif(image).get(ORIENTATION, 1)
-        else:
-            orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # the EXIF is damaged, the pixels are not
-        return 1
-    return orientation
-
-
-def _metadata_follows_pixels(image: PngImageFile) -> bool:
-    """Whether a PNG that is still packed has a chunk behind its pixels that can hold EXIF."""
-    if image.fp is None:
-        return False
-    kinds: set[bytes] = set()
-    position = image.fp.tell()
-    image.fp.seek(len(b"\x89PNG\r\n\x1a\n"))
-    while len(head := image.fp.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        kinds = {kind} if kind == b"IDAT" else kinds | {kind}
-        image.fp.seek(length + len(b"CRC!"), os.SEEK_CUR)
-    image.fp.seek(position)
-    return bool(kinds & {b"eXIf", b"iTXt", b"zTXt"})
+    return decode_plain_jpeg(content)
 
 
 def _grey_spread(image: ImageFile) -> int:

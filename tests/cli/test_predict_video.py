@@ -10,6 +10,7 @@ from atrous.inference.camera import Camera
 from atrous.inference.predictor import load
 from atrous.inference.smoothing import SmoothingConfig
 from tests.cli.terminal import Terminal
+from tests.colour_graph import CARD, write_colour_graph
 from tests.inference.test_camera import FakeCapture
 from tests.inference.test_video import FakeWindow
 from tests.inference.videos import images_of, moving_square, sound_of, times_of, write_video
@@ -42,6 +43,24 @@ def test_videos_are_smoothed_unless_they_are_not_to_be(
     masks = images_of(tmp_path / "out" / "square_mask.mkv", "gray")
     expected = [prediction.mask for prediction in load(model).video(video, smoothing=SmoothingConfig())]
     np.testing.assert_array_equal(np.stack(masks), np.stack(expected))
+
+
+def test_an_exported_file_segments_a_video(atrous: Terminal, video: Path, tmp_path: Path) -> None:
+    exported = write_colour_graph(tmp_path / "colours.onnx")
+    options = ("--save", "mask", "--fps", 1000, "-q")
+    assert atrous("predict", exported, video, "-o", tmp_path / "out", *options).code == 0
+    masks = images_of(tmp_path / "out" / "square_mask.mkv", "gray")
+    assert len(masks) == len(images_of(video))
+    assert masks[0].shape == images_of(video)[0].shape[:2]
+
+
+def test_a_file_with_labels_alone_has_nothing_to_smooth(atrous: Terminal, video: Path, tmp_path: Path) -> None:
+    card = CARD.model_copy(update={"output": "labels"})
+    sentence = atrous.fails(
+        "predict", write_colour_graph(tmp_path / "a.onnx", card=card), video, "-o", tmp_path / "out"
+    )
+    assert "--output logits for videos and cameras" in sentence
+    assert not (tmp_path / "out").exists()
 
 
 def test_pictures_and_videos_of_one_name_do_not_collide(

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from atrous.inference.predictor import load
+from atrous.inference.opening import open_predictor
 from atrous.networks import build_network
 from atrous.weights.checkpoint import CheckpointInfo, save_checkpoint
 from tests.cli.terminal import Terminal, process
+from tests.colour_graph import write_colour_graph
 from tests.server.serving import encoded, pixels_of
 from tests.small import SMALL_NETWORKS
 from tests.tiny_data import LABELS, noise
@@ -92,7 +93,7 @@ def test_a_signal_stops_the_server_when_what_it_took_on_is_finished(
     assert "Serving small, again at http://127.0.0.1" in out
     assert "Stopped; what was taken on is finished." in out
     assert statuses == [200] * 4
-    np.testing.assert_array_equal(pixels_of(masks[0]), load(checkpoint)(image).mask)
+    np.testing.assert_array_equal(pixels_of(masks[0]), open_predictor(checkpoint)(image).mask)
 
 
 def test_a_port_that_is_taken_is_said(atrous: Terminal, checkpoint: Path) -> None:
@@ -110,6 +111,26 @@ def test_a_host_that_is_not_ours_is_said(atrous: Terminal, checkpoint: Path) -> 
 
 def test_two_models_need_two_names(atrous: Terminal, checkpoint: Path) -> None:
     assert "call one of them otherwise" in atrous.fails("serve", checkpoint, checkpoint, "--port", 0)
+
+
+def test_a_runtime_that_cannot_do_what_is_asked_is_said(atrous: Terminal, tmp_path: Path) -> None:
+    exported = write_colour_graph(tmp_path / "colours.onnx")
+    assert "torch reads no ONNX file" in atrous.fails("serve", exported, "--port", 0, "--runtime", "torch")
+    half = ("--port", 0, "--runtime", "onnxruntime", "--precision", "bfloat16")
+    assert "computes in float32" in atrous.fails("serve", exported, *half)
+
+
+def test_a_file_of_another_program_needs_the_names_of_its_classes(
+    atrous: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+    monkeypatch.setattr("atrous.server.running.run", lambda *given: served.append(given[1].getsockname()[0]))
+    theirs, names = write_colour_graph(tmp_path / "theirs.onnx", card=None), tmp_path / "names.yaml"
+    assert "--labels FILE" in atrous.fails("serve", theirs, "--port", 0)
+    names.write_text("names: [ground, cat, dog]\n")
+    done = atrous("serve", theirs, "--port", 0, "--runtime", "onnxruntime", "--labels", names)
+    assert (done.code, done.err, served) == (0, "", ["127.0.0.1"])
+    assert "Runtime: onnxruntime in float32, as asked for." in done.out
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/page", "ftp://example.org", "https://["])

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atrous.data.file_tree import FileTree, PackedFile, open_tree
+from atrous.data.archives import PackedFile
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
-from atrous.data.samples import PairedFiles, pair_by_stem
+from atrous.data.opening import open_tree
+from atrous.data.pairs import pair_by_stem
+from atrous.data.samples import PairedFiles
 from atrous.errors import DatasetError, DatasetNotFoundError, ImageError
 from atrous.images import read_image, write_image, write_mask
 from atrous.labels import LabelSpace

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atrous.data.file_tree import open_tree
 from atrous.data.json_sections import NO_NUMBER, json_sections
+from atrous.data.opening import open_tree
 from atrous.errors import DatasetError
 from tests.tiny_data import one_sentence
 

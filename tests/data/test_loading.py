@@ -14,7 +14,8 @@ import torch
 from atrous.data.augmentation import AugmentationConfig
 from atrous.data.folder import FolderConfig, folder
 from atrous.data.loading import Batch, check_samples, default_workers, training_batches
-from atrous.data.samples import ImageMaskPair, PairedFiles, Sample, SegmentationDataset
+from atrous.data.pairs import ImageMaskPair
+from atrous.data.samples import PairedFiles, Sample, SegmentationDataset
 from atrous.errors import AtrousError, DatasetError, ImageError, MaskError
 from atrous.images import write_image, write_mask
 from atrous.labels import LabelSpace, Mask

@@ -5,16 +5,9 @@ import numpy as np
 import pytest
 
 from atrous.data.file_tree import Folder
-from atrous.data.samples import (
-    ImageMaskPair,
-    PairedFiles,
-    describe_strays,
-    known_labels,
-    pair_by_stem,
-    remap,
-    require_equal_sizes,
-    stray_labels,
-)
+from atrous.data.pairs import ImageMaskPair, pair_by_stem, require_equal_sizes
+from atrous.data.samples import PairedFiles, remap
+from atrous.data.stray_labels import describe_strays, known_labels, stray_labels
 from atrous.errors import DatasetError, DatasetNotFoundError, ImageError, MaskError
 from atrous.images import ReadableFile, read_image, read_mask, write_image, write_mask
 from atrous.labels import LabelSpace, Mask

@@ -3,8 +3,9 @@ import pytest
 from numpy.typing import NDArray
 
 from atrous.config import parse
-from atrous.data.samples import Sample, stray_labels
+from atrous.data.samples import Sample
 from atrous.data.shapes import SHAPES_LABELS, SPLITS, GeneratedShapes, ShapesConfig, draw_scene
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import ConfigError, DatasetError
 
 SIZE = (120, 160)

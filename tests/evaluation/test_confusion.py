@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from atrous.data.samples import stray_labels
+from atrous.data.stray_labels import stray_labels
 from atrous.evaluation.confusion import ConfusionMatrix
 from atrous.labels import LabelSpace, Mask
 from tests.tiny_data import LABELS, random_mask

@@ -16,6 +16,7 @@ from atrous.inference.exported import load_exported
 from atrous.inference.exported_file import read_card
 from atrous.inference.opening import open_predictor
 from atrous.inference.phone_runtimes import litert_session
+from atrous.inference.video import levels_of
 from atrous.inference.views import Views
 from atrous.weights.formats.tflite import parse_tflite
 from tests.cli.terminal import Terminal
@@ -103,6 +104,21 @@ def test_several_scales_are_for_files_of_any_size(file: Path) -> None:
         load_exported(file, views=Views(scales=(0.5, 1.0)))
     image = noise(SIZE, 0)
     np.testing.assert_array_equal(load_exported(file, views=Views(flip=True))(image).mask, expected_mask(image))
+
+
+def test_pictures_that_go_together_are_answered_each_by_itself(file: Path) -> None:
+    for size in (SIZE, (90, 120)):
+        images = [noise(size, seed) for seed in range(3)]
+        for image, prediction in zip(images, load_exported(file).predictions(images), strict=True):
+            np.testing.assert_array_equal(prediction.mask, expected_mask(image))
+
+
+def test_a_video_has_frames_of_its_size(file: Path) -> None:
+    predictor = load_exported(file)
+    assert predictor.logits(noise(SIZE, 0)).shape == (3, *SIZE)
+    assert len(levels_of(predictor)) == 1
+    with pytest.raises(ConfigError, match="tiny takes pictures of 128x160: export it with --size 90x120"):
+        predictor.logits(noise((90, 120), 0))
 
 
 def test_litert_is_what_computes_such_files(file: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from atrous.inference.predictor import Predictor
 from atrous.inference.sources import find_sources, names_of
 from atrous.labels import Mask
 from atrous.progress import Silent
+from tests.local_server import Served, serving_paths
 from tests.tiny_data import LABELS, network_that_knows_colours, noise, one_sentence
 
 CPU = torch.device("cpu")
@@ -166,6 +167,29 @@ def test_pictures_at_addresses_are_those_on_disk(place: str, predictor: Predicto
     for source, outcome in zip(sources, predict_many(predictor, sources, mask_of), strict=True):
         assert outcome.result is not None
         np.testing.assert_array_equal(outcome.result[1], predictor(folder / source.name).mask)
+
+
+def test_pictures_of_a_web_server_are_those_on_disk(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        archive.add(folder, "a")
+    files = {path.name: Served(path.read_bytes()) for path in (folder / "00.png", tmp_path / "shard.tar")}
+    with serving_paths(files) as server:
+        sources = find_sources([server("00.png"), server("shard.tar")])
+        assert sorted(source.name for source in sources[1:]) == sorted(path.name for path in folder.iterdir())
+        for source, outcome in zip(sources, predict_many(predictor, sources, mask_of), strict=True):
+            assert outcome.result is not None
+            np.testing.assert_array_equal(outcome.result[1], predictor(folder / source.name).mask)
+
+
+def test_a_tar_of_a_server_that_sends_whole_files_alone_is_refused_at_once(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        archive.add(folder, "a")
+    shard = Served((tmp_path / "shard.tar").read_bytes(), ranges=False)
+    with serving_paths({"shard.tar": shard}) as server, pytest.raises(ImageError) as caught:
+        find_sources([server("shard.tar")])
+    assert "does not send parts of files" in one_sentence(caught.value)
 
 
 @pytest.mark.parametrize("address", ["memory://bucket/none*", "memory://bucket/*.txt", "nosuch://a/b.jpg"])

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from atrous.errors import VideoError
+from atrous.inference.exported import load_exported
 from atrous.inference.predictor import Predictor
 from atrous.inference.recording import Recorder, recorded_files, recorder
 from atrous.inference.smoothing import SmoothingConfig
@@ -16,6 +17,7 @@ from atrous.inference.video_file import Frame, Timing, VideoFile
 from atrous.inference.views import View, Views
 from atrous.labels import LabelSpace
 from atrous.networks import build_network
+from tests.colour_graph import write_colour_graph
 from tests.inference.videos import images_of, moving_square, plain_frames, times_of, write_video
 from tests.small import SMALL_NETWORKS
 from tests.tiny_data import LABELS, network_that_knows_colours, one_sentence
@@ -42,6 +44,16 @@ def test_a_video_is_predicted_frame_by_frame_as_its_pictures_are(predictor: Pred
         np.testing.assert_array_equal(prediction.mask, predictor(image).mask)
     first = next(iter(predictor.video(video)))
     np.testing.assert_array_equal(first.mask, predictions[0].mask)
+
+
+def test_an_exported_file_says_of_each_frame_what_its_network_says(
+    predictor: Predictor, video: Path, tmp_path: Path
+) -> None:
+    exported = load_exported(write_colour_graph(tmp_path / "colours.onnx"), views=Views(flip=True))
+    smoothed = predict_video(exported, video, smoothing=SmoothingConfig())
+    ours = Predictor(predictor.network, LABELS, name="colours", device=CPU, views=Views(flip=True))
+    for theirs, prediction in zip(smoothed, predict_video(ours, video, smoothing=SmoothingConfig()), strict=True):
+        np.testing.assert_allclose(theirs.probabilities, prediction.probabilities, atol=1e-4)
 
 
 def test_a_video_that_was_cut_off_is_predicted_to_its_last_frame_and_then_an_error(
@@ -113,10 +125,12 @@ def test_a_network_of_stride_8_is_first_tried_at_16() -> None:
     torch.manual_seed(0)
     fine = Predictor(build_network(SMALL_NETWORKS[1], 3), LABELS, name="fine", device=CPU)
     levels = levels_of(fine)
-    assert [level.predictor.network.output_stride for level in levels[:3]] == [8, 16, 16]
+    assert [level.predictor.output_stride for level in levels[:3]] == [8, 16, 16]
     assert [level.scale for level in levels[:3]] == [1, 1, 0.84]
     assert [level.cost for level in levels] == sorted((level.cost for level in levels), reverse=True)
-    assert levels[1].predictor.network.classifier.weight is fine.network.classifier.weight
+    coarse = levels[1].predictor
+    assert isinstance(coarse, Predictor)
+    assert coarse.network.classifier.weight is fine.network.classifier.weight
 
 
 @pytest.mark.parametrize("count", [3, 300])

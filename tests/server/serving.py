@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -20,6 +21,9 @@ from atrous.server.limits import Limits
 from atrous.server.running import bound_socket, configured, url_of
 from atrous.server.service import Service
 from tests.tiny_data import LABELS, network_that_knows_colours
+
+if TYPE_CHECKING:
+    from atrous.inference.sliding_window import AnyPredictor
 
 CPU = torch.device("cpu")
 PATIENCE = 120.0
@@ -45,7 +49,7 @@ class Held(Predictor):
 
 @contextmanager
 def serving(
-    models: Mapping[str, Predictor] | None = None,
+    models: "Mapping[str, AnyPredictor] | None" = None,
     limits: Limits | None = None,
     token: str | None = None,
     origins: Collection[str] = (),

@@ -154,11 +154,11 @@ def test_what_is_too_large_or_no_picture_is_said_before_it_waits() -> None:
 
 def test_a_batch_has_no_more_pixels_than_one_picture_may_have() -> None:
     limits = Limits(pixels=1_000_000, batch=16)
-    assert batch_limit((100, 100), "cpu", limits) == 16
-    assert batch_limit((500, 500), "cpu", limits) == 4
-    assert batch_limit((1000, 1000), "cuda", limits) == 1
+    assert batch_limit((100, 100), limits, on_gpu=False) == 16
+    assert batch_limit((500, 500), limits, on_gpu=False) == 4
+    assert batch_limit((1000, 1000), limits, on_gpu=True) == 1
 
 
 def test_by_default_a_processor_computes_only_small_pictures_together() -> None:
-    assert [batch_limit((side, side), "cpu", Limits()) for side in (1, 64, 128, 256, 1000)] == [8, 8, 8, 2, 1]
-    assert [batch_limit((side, side), "cuda", Limits()) for side in (64, 1000, 4000)] == [8, 8, 1]
+    assert [batch_limit((side, side), Limits(), on_gpu=False) for side in (1, 64, 128, 256, 1000)] == [8, 8, 8, 2, 1]
+    assert [batch_limit((side, side), Limits(), on_gpu=True) for side in (64, 1000, 4000)] == [8, 8, 1]

@@ -65,12 +65,8 @@ def grid(
     Every row's report.json lies in a folder of its own, so that `atrous compare` can tell which differences are chance.
     One scale is always the first row.
     """
-    from time import perf_counter
-
     from atrous.data import open_split, parse_dataset
-    from atrous.evaluation.evaluate import evaluate
-    from atrous.evaluation.grid import Row, markdown, settings
-    from atrous.evaluation.opening import open_for_scoring
+    from atrous.evaluation.grid import Row, markdown, measured, settings
     from atrous.evaluation.report import write_report
     from atrous.files import write_text
     from atrous.progress import terminal_progress
@@ -81,24 +77,12 @@ def grid(
     refining = chosen_crf(crf=crf, crf_config=crf_config)
     chosen, exactly = chosen_runtime(runtime, precision)
     data = open_split(parse_dataset(dataset, choices or []), split)
-    rows = []
+    rows: list[Row] = []
     table = list(settings([model, *(also or [])], strides, seen, refining, flip=flip))
     for number, setting in enumerate(table, 1):
         progress.say(f"{number} of {len(table)}: {setting.folder}")
-        predictor = open_for_scoring(
-            setting.model,
-            crf=setting.crf,
-            views=setting.views,
-            output_stride=setting.output_stride,
-            runtime=chosen,
-            precision=exactly,
-            progress=progress,
-        )
-        predictor(data[0].image)  # the first one compiles and warms up, which no row should be charged with
-        start = perf_counter()
-        report = evaluate(predictor, data, progress)
-        rows.append(Row(setting, report, (perf_counter() - start) / len(data)))
-        write_report(output / setting.folder / "report.json", report)
+        rows.append(measured(setting, data, chosen, exactly, progress))
+        write_report(output / setting.folder / "report.json", rows[-1].report)
         write_text(output / "grid.md", markdown(rows))  # what is done is there, should a later row fail
     if not quiet:
         print(markdown(rows))

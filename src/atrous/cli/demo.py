@@ -61,14 +61,7 @@ def demo(
     examples = predict_examples(predictor, test, count=12)
     write_predictions(output, examples, test.labels)
     photo = f"{output}/data/images/test/{examples[0].name}.png"
-    steps_next = [
-        ("Segment a picture, this one or a photo of yours", f"{program()} predict {folder.best} {photo}"),
-        ("Score the network again", f"{program()} evaluate {folder.best} {output / 'data'} --split test"),
-        (
-            "Train on, or with other choices",
-            f"{program()} train {folder.recipe} training.steps={3 * steps} --output runs/demo",
-        ),
-    ]
+    ways_on = next_steps(folder, photo, steps)
     page = output / "index.html"
     write_report_page(
         page,
@@ -77,13 +70,13 @@ def demo(
         examples=predict_telling(predictor, test, report, count=18),
         curves=training_curves(folder),
         warnings=training_warnings(folder),
-        next_steps=steps_next,
+        next_steps=ways_on,
         train_iou=train_score(folder),
         recipe=recipe.model_dump(mode="json"),
     )
     progress.say(f"\nTest mIoU {report.scores.mean_iou:.1%}, pixel accuracy {report.scores.pixel_accuracy:.1%}.")
     progress.say(f"Look at  {page}")
-    progress.say(f"Type     {steps_next[0][1]}")
+    progress.say(f"Type     {ways_on[0][1]}")
 
 
 def require_own(folder: "RunFolder", recipe: "Recipe") -> None:
@@ -149,6 +142,17 @@ def demo_recipe(data: Path, steps: int) -> "Recipe":
         schedule=PolyConfig(warmup_steps=steps // 20),
         training=TrainingConfig(steps=steps, batch_size=4, validate_every=max(1, steps // 2)),
     )
+
+
+def next_steps(folder: "RunFolder", photo: str, steps: int) -> list[tuple[str, str]]:
+    """What to do with the network now: words, and the command."""
+    test = f"{folder.best} {folder.path / 'data'} --split test"
+    longer = f"{folder.recipe} training.steps={3 * steps} --output runs/demo"
+    return [
+        ("Segment a picture, this one or a photo of yours", f"{program()} predict {folder.best} {photo}"),
+        ("Score the network again", f"{program()} evaluate {test}"),
+        ("Train on, or with other choices", f"{program()} train {longer}"),
+    ]
 
 
 def write_predictions(output: Path, examples: "list[Example]", labels: "LabelSpace") -> None:

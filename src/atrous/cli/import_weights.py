@@ -38,7 +38,7 @@ def import_weights(
     The network is recognised from what the file holds, filled, and compared with the file's own graph where there is
     one. Beside the checkpoint stands the report of every tensor, as JSON.
     """
-    from atrous.cli.models import network_choices
+    from atrous.cli.models_describe import network_choices
     from atrous.config import parse
     from atrous.weights.importing import Kind, import_weights, save_with_report
     from atrous.weights.known_labels import known_labels

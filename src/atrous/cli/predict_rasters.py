@@ -80,12 +80,13 @@ def split_rasters(
 def predict_rasters(
     predictor: "AnyPredictor", rasters: Sequence[tuple[Path, str]], work: RasterWork, progress: "Progress"
 ) -> int:
-    """Segment rasters one after the other; return how many could not be read."""
+    """Segment this process's rasters one after the other; return how many could not be read."""
+    from atrous.inference.many import numbers_of_process
     from atrous.inference.raster import Raster
     from atrous.inference.segment_raster import segment_raster
 
     failures = 0
-    for path, stem in rasters:
+    for path, stem in (rasters[number] for number in numbers_of_process(len(rasters))):
         files = work.files(stem)
         if work.run.resume and all(file.exists() for file in files.values()):
             progress.say(f"{path}: its results are there already")

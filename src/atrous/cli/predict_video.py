@@ -1,6 +1,5 @@
 """What `atrous predict` does with videos and cameras."""
 
-import glob
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -8,23 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from atrous.errors import ConfigError, VideoError
+from atrous.errors import VideoError
 
 if TYPE_CHECKING:
-    from atrous.inference.predictor import Predictor
     from atrous.inference.recording import Shown
+    from atrous.inference.sliding_window import AnyPredictor
     from atrous.inference.video import FrameSegmenter, SegmentedFrame
     from atrous.inference.window import Window
     from atrous.progress import Progress
-
-
-class Inputs(NamedTuple):
-    """What a command was given, by what it is."""
-
-    pictures: list[str]
-    """Files, folders and patterns."""
-    videos: list[Path]
-    cameras: list[int]
 
 
 class VideoChoices(NamedTuple):
@@ -38,36 +28,19 @@ class VideoChoices(NamedTuple):
     show: bool
 
 
-def sort_inputs(inputs: Sequence[str]) -> Inputs:
-    """Tell pictures, videos (by their suffix) and cameras (whole numbers that are no files) apart."""
-    from atrous.inference.video_container import VIDEO_SUFFIXES
-
-    sorted_inputs = Inputs([], [], [])
-    for given in inputs:
-        path = Path(given)
-        if given.isdecimal() and not path.exists():
-            sorted_inputs.cameras.append(int(given))
-        elif path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-            matches = [path] if path.exists() else sorted(map(Path, glob.glob(given, recursive=True)))
-            sorted_inputs.videos.extend(matches or [path])
-        else:
-            sorted_inputs.pictures.append(given)
-    if len(sorted_inputs.cameras) > 1:
-        raise ConfigError("A camera does not end by itself: give one at a time.")
-    return sorted_inputs
-
-
 def possible_files(stem: str, choices: VideoChoices) -> list[Path]:
     """Where results may go, before it is known which of two formats can hold the sound of a video."""
     return [choices.output / f"{stem}_{shown}{suffix}" for shown in choices.wanted for suffix in (".mp4", ".mkv")]
 
 
 def predict_videos(
-    predictor: "Predictor", videos: Sequence[tuple[Path, str]], choices: VideoChoices, progress: "Progress"
+    predictor: "AnyPredictor", videos: Sequence[tuple[Path, str]], choices: VideoChoices, progress: "Progress"
 ) -> int:
-    """Segment videos one after the other; return how many were not read to their end."""
+    """Segment this process's videos one after the other; return how many were not read to their end."""
+    from atrous.inference.many import numbers_of_process
+
     failures = 0
-    for path, stem in videos:
+    for path, stem in (videos[number] for number in numbers_of_process(len(videos))):
         try:
             _predict_video(predictor, path, stem, choices, progress)
         except VideoError as error:
@@ -76,7 +49,7 @@ def predict_videos(
     return failures
 
 
-def predict_camera(predictor: "Predictor", index: int, choices: VideoChoices, progress: "Progress") -> None:
+def predict_camera(predictor: "AnyPredictor", index: int, choices: VideoChoices, progress: "Progress") -> None:
     """Segment what a camera sees, until Ctrl-C or the window's end; what was recorded is kept.
 
     Raises:
@@ -107,7 +80,9 @@ def predict_camera(predictor: "Predictor", index: int, choices: VideoChoices, pr
         raise VideoError(camera.fault)
 
 
-def _predict_video(predictor: "Predictor", path: Path, stem: str, choices: VideoChoices, progress: "Progress") -> None:
+def _predict_video(
+    predictor: "AnyPredictor", path: Path, stem: str, choices: VideoChoices, progress: "Progress"
+) -> None:
     from atrous.inference.ahead import ahead
     from atrous.inference.recording import recorded_files, recorder
     from atrous.inference.video import FRAMES_AHEAD
@@ -135,7 +110,7 @@ def _predict_video(predictor: "Predictor", path: Path, stem: str, choices: Video
         raise VideoError(video.fault)
 
 
-def _segmenter(predictor: "Predictor", choices: VideoChoices) -> "FrameSegmenter":
+def _segmenter(predictor: "AnyPredictor", choices: VideoChoices) -> "FrameSegmenter":
     from atrous.inference.smoothing import SmoothingConfig
     from atrous.inference.video import FrameSegmenter
 

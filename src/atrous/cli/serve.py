@@ -2,16 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Quiet
+from atrous.cli.options import LabelsFile, PrecisionName, Quiet, RuntimeName, chosen_labels, chosen_runtime
 from atrous.errors import ConfigError
-
-if TYPE_CHECKING:
-    from atrous.inference.predictor import Predictor
-    from atrous.progress import Progress
 
 TOKEN_VARIABLE = "ATROUS_TOKEN"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -23,10 +19,14 @@ def serve(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="A checkpoint, a name of `atrous models`, or NAME=MODEL to call it so; the first answers by default.",
+            help="A checkpoint, an exported file, a name of `atrous models`, or NAME=MODEL to call it so; the first "
+            "answers by default.",
         ),
     ],
     *,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
+    labels: LabelsFile = None,
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all networks.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     token_file: Annotated[
@@ -53,6 +53,7 @@ def serve(
     a file. SIGTERM or Ctrl-C stops it when what it took on is finished. /openapi.json describes all addresses.
     """
     _require_libraries()
+    from atrous.inference.opening import open_predictor
     from atrous.progress import terminal_progress
     from atrous.server.app import create_app
     from atrous.server.limits import Limits
@@ -70,8 +71,14 @@ def serve(
         batch=max_batch,
         seconds=max_seconds,
     )
+    named, classes = _named(models), chosen_labels(labels)
+    chosen, exactly = chosen_runtime(runtime, precision)
     taken = bound_socket(host, port)  # before the models, which take longer to load than to find the port taken
-    service = Service(_loaded(models, progress), limits, token)
+    opened = {
+        name: open_predictor(model, runtime=chosen, precision=exactly, labels=classes, progress=progress)
+        for name, model in named.items()
+    }
+    service = Service(opened, limits, token)
     service.warm_up()
     progress.say(f"Serving {', '.join(service.models)} at {url_of(taken)} (Ctrl-C stops)")
     if host not in LOOPBACK and token is None:
@@ -87,17 +94,20 @@ def _require_libraries() -> None:
         raise ConfigError("`atrous serve` needs FastAPI and uvicorn: pip install 'atrous[serve]'.")
 
 
-def _loaded(models: list[str], progress: "Progress") -> "dict[str, Predictor]":
-    from atrous.inference.predictor import load
+def _named(models: list[str]) -> dict[str, str]:
+    """The models by the names that requests call them by.
 
-    loaded: dict[str, Predictor] = {}
+    Raises:
+        ConfigError: If two have the same.
+    """
+    named: dict[str, str] = {}
     for given in models:
         name, _, model = given.rpartition("=")
         name = name or Path(given).stem
-        if name in loaded:
+        if name in named:
             raise ConfigError(f"Two models are called `{name}`: call one of them otherwise, as in other={model}.")
-        loaded[name] = load(model, progress=progress)
-    return loaded
+        named[name] = model
+    return named
 
 
 def _token(path: Path | None) -> str | None:

@@ -19,8 +19,8 @@ from atrous.data.faults.pairing import Opened, open_folder
 from atrous.data.faults.survey import Place, Survey, survey
 from atrous.data.faults.swaps import Misplaced, find_misplaced
 from atrous.data.faults.values import judge_values
-from atrous.data.file_tree import open_tree
 from atrous.data.folder import FolderConfig, write_folder
+from atrous.data.opening import open_tree
 from atrous.data.samples import SegmentationDataset
 from atrous.data.shapes import ShapesConfig
 from atrous.data.sources.yolo import YoloConfig

@@ -14,11 +14,13 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from atrous.config import Config, nearest, parse, parse_yaml
-from atrous.data.file_tree import FileTree, open_unwrapped
+from atrous.data.file_tree import FileTree
 from atrous.data.layouts import Layout, find_layout
 from atrous.data.mask_values import MaskValues
+from atrous.data.opening import open_unwrapped
+from atrous.data.pairs import ImageMaskPair, pair_by_stem
 from atrous.data.proposals import propose_classes
-from atrous.data.samples import ImageMaskPair, PairedFiles, SegmentationDataset, pair_by_stem
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.data.seeded_split import stated
 from atrous.errors import DatasetError, DatasetNotFoundError, OutputError
 from atrous.files import write_text

@@ -19,6 +19,7 @@ from atrous.errors import DatasetError
 
 NO_NUMBER = np.iinfo(np.int64).min
 """Stands where an entry does not have the number that was looked for, or has something else under its name."""
+QUOTE, BACKSLASH, COLON, LIST, END_OF_LIST, TABLE, END_OF_TABLE = b'"\\:[]{}'
 
 
 class Content:
@@ -112,11 +113,11 @@ def _scan(text, name_of_id, name_of_image_id):  # type: ignore[no-untyped-def]  
     """
     lists, entries = np.empty((16, 2), np.int64), np.empty((1024, 5), np.int64)
     list_count = entry_count = depth = 0
-    opened_by_brace = np.zeros(64, np.bool_)  # of the levels around the current place
+    is_table = np.zeros(64, np.bool_)  # of the levels around the current place
     name_start = name_end = string_start = 0
     in_list = False
     matters = np.zeros(256, np.bool_)
-    for byte in (34, 58, 91, 93, 123, 125):
+    for byte in (QUOTE, COLON, LIST, END_OF_LIST, TABLE, END_OF_TABLE):
         matters[byte] = True
     place, length = 0, len(text)
     while True:
@@ -125,14 +126,12 @@ def _scan(text, name_of_id, name_of_image_id):  # type: ignore[no-untyped-def]  
         if place >= length:
             break
         byte = text[place]
-        if byte == 34:  # a string, up to the quote that no odd number of backslashes stands before
+        if byte == QUOTE:
             string_start = place + 1
-            place += 1
-            while place < length and text[place] != 34:
-                place += 2 if text[place] == 92 else 1
+            place = _end_of_string(text, string_start)
             if place >= length:
                 return False, lists[:0], entries[:0]
-        elif byte == 58:  # a colon: the string before it was a name
+        elif byte == COLON:  # the string before it was a name
             if depth == 1:
                 name_start, name_end = string_start, _end_of_string(text, string_start)
             elif depth == 3 and in_list:
@@ -141,27 +140,25 @@ def _scan(text, name_of_id, name_of_image_id):  # type: ignore[no-untyped-def]  
                     entries[entry_count, 3] = _number(text, place + 1)
                 elif _is_at(text, string_start, name_length, name_of_image_id):
                     entries[entry_count, 4] = _number(text, place + 1)
-        elif byte == 123 or byte == 91:
-            if depth >= 63 or (depth == 0 and byte == 91):
+        elif byte in (TABLE, LIST):
+            if depth >= 63 or (depth == 0 and byte == LIST):
                 return False, lists[:0], entries[:0]
             if depth == 1:
-                in_list = byte == 91
+                in_list = byte == LIST
                 if in_list:
-                    if list_count == len(lists):
-                        lists = np.concatenate((lists, np.empty_like(lists)))
+                    lists = _with_room(lists, list_count)
                     lists[list_count] = name_start, name_end
                     list_count += 1
-            elif depth == 2 and in_list and byte == 123:
-                if entry_count == len(entries):
-                    entries = np.concatenate((entries, np.empty_like(entries)))
+            elif depth == 2 and in_list and byte == TABLE:
+                entries = _with_room(entries, entry_count)
                 entries[entry_count] = list_count - 1, place, place, NO_NUMBER, NO_NUMBER
-            opened_by_brace[depth] = byte == 123
+            is_table[depth] = byte == TABLE
             depth += 1
-        elif byte == 125 or byte == 93:
+        elif byte in (END_OF_TABLE, END_OF_LIST):
             depth -= 1
-            if depth < 0 or opened_by_brace[depth] != (byte == 125):
+            if depth < 0 or is_table[depth] != (byte == END_OF_TABLE):
                 return False, lists[:0], entries[:0]
-            if depth == 2 and in_list and byte == 125:
+            if depth == 2 and in_list and byte == END_OF_TABLE:
                 entries[entry_count, 2] = place + 1
                 entry_count += 1
         place += 1
@@ -169,10 +166,17 @@ def _scan(text, name_of_id, name_of_image_id):  # type: ignore[no-untyped-def]  
 
 
 @njit(cache=True, nogil=True)
+def _with_room(rows, count):  # type: ignore[no-untyped-def]  # numba
+    """A table that has room for one row more than so many: the same one, or one twice as long."""
+    return rows if count < len(rows) else np.concatenate((rows, np.empty_like(rows)))
+
+
+@njit(cache=True, nogil=True)
 def _end_of_string(text, start):  # type: ignore[no-untyped-def]  # numba
+    """The place of the quote that no odd number of backslashes stands before."""
     place = start
-    while place < len(text) and text[place] != 34:
-        place += 2 if text[place] == 92 else 1
+    while place < len(text) and text[place] != QUOTE:
+        place += 2 if text[place] == BACKSLASH else 1
     return place
 
 

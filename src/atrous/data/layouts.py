@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from atrous.data.file_tree import FileTree
 from atrous.data.listed import JoinedPairs
+from atrous.data.pairs import ImageMaskPair, Pairs, pair_by_stem
 from atrous.data.pictures import is_picture, picture_folders
-from atrous.data.samples import ImageMaskPair, Pairs, pair_by_stem
 from atrous.data.seeded_split import DRAWN_SPLITS, draw_split
 from atrous.data.split_names import find_split, usual_name
 from atrous.errors import DatasetError, DatasetNotFoundError

@@ -7,7 +7,7 @@ from typing import NamedTuple, overload
 
 from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
-from atrous.data.samples import ImageMaskPair, Pairs
+from atrous.data.pairs import ImageMaskPair, Pairs
 from atrous.errors import DatasetError
 
 

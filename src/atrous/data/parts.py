@@ -4,7 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from atrous.data.file_tree import ARCHIVE_SUFFIXES, FileTree, open_tree
+from atrous.data.archives import ARCHIVE_SUFFIXES
+from atrous.data.file_tree import FileTree
+from atrous.data.opening import open_tree
 from atrous.errors import DatasetNotFoundError
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atrous.data.samples import ImageMaskPair
+from atrous.data.pairs import ImageMaskPair
 from atrous.errors import DatasetError, MaskError
 from atrous.images import read_mask, read_mask_colors, read_mask_palette
 from atrous.labels import Color, LabelSpace, voc_colors

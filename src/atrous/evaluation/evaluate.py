@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from atrous.data.samples import Sample, SegmentationDataset, describe_strays, known_labels, stray_labels
+from atrous.data.samples import Sample, SegmentationDataset
 from atrous.data.share import WHOLE as WHOLE_SPLIT
 from atrous.data.share import Share
+from atrous.data.stray_labels import describe_strays, known_labels, stray_labels
 from atrous.errors import DatasetError, MaskError
 from atrous.evaluation.bootstrap import Draws
 from atrous.evaluation.counts import BINS, BOUNDARY, PLANES, WHOLE, Counts, PictureCounts, count_picture

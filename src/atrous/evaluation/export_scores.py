@@ -1,7 +1,8 @@
 """What an export costs in scores: the network and its file on the same pictures."""
 
 from atrous.config import Config
-from atrous.data.samples import SegmentationDataset, describe_strays, stray_labels
+from atrous.data.samples import SegmentationDataset
+from atrous.data.stray_labels import describe_strays, stray_labels
 from atrous.errors import DatasetError, ExportError, MaskError
 from atrous.evaluation.confusion import ConfusionMatrix
 from atrous.evaluation.evaluate import require_same_labels

@@ -3,11 +3,17 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from time import perf_counter
 from typing import NamedTuple
 
 from atrous.crf import DenseCRFConfig
+from atrous.data.samples import SegmentationDataset
+from atrous.evaluation.evaluate import evaluate
+from atrous.evaluation.opening import open_for_scoring
 from atrous.evaluation.report import EvaluationReport, Interval
+from atrous.inference.runtimes import Runtime, WantedPrecision
 from atrous.inference.views import Views
+from atrous.progress import Progress
 
 
 class Setting(NamedTuple):
@@ -72,6 +78,29 @@ def settings(
         (number, model), stride, refinement, seen, mirrored = choice
         name = Path(model).stem if len(models) == 1 else f"{number}_{Path(model).stem}"
         yield Setting(model, name, stride, seen, mirrored, refinement)
+
+
+def measured(
+    setting: Setting, data: SegmentationDataset, runtime: Runtime, precision: WantedPrecision, progress: Progress
+) -> Row:
+    """Score a model under one combination of choices, and take the time.
+
+    Raises:
+        AtrousError: If the model cannot be read or does not fit the choices, or a picture cannot be read.
+    """
+    predictor = open_for_scoring(
+        setting.model,
+        crf=setting.crf,
+        views=setting.views,
+        output_stride=setting.output_stride,
+        runtime=runtime,
+        precision=precision,
+        progress=progress,
+    )
+    predictor(data[0].image)  # the first one compiles and warms up, which no row should be charged with
+    start = perf_counter()
+    report = evaluate(predictor, data, progress)
+    return Row(setting, report, (perf_counter() - start) / len(data))
 
 
 def markdown(rows: Sequence[Row]) -> str:

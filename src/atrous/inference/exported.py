@@ -1,5 +1,6 @@
 """Prediction from an exported file: the same answers as from its checkpoint, without torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,14 +11,23 @@ from atrous.crf import DenseCRFConfig
 from atrous.errors import CheckpointError, ConfigError
 from atrous.inference.exported_file import OF_ONE_SIZE, ExportCard, read_card
 from atrous.inference.fixed_size import predict_any_size
-from atrous.inference.prediction import LabelledPrediction, Prediction, pixels_of, require_same_number
+from atrous.inference.prediction import (
+    LabelledPrediction,
+    Prediction,
+    pixels_of,
+    pixels_of_one_size,
+    require_same_number,
+)
 from atrous.inference.runtimes import Choice, Session, choose_runtime, open_session
-from atrous.inference.views import PLAIN, Answer, View, Views
+from atrous.inference.views import PLAIN, WHOLE, Answer, View, Views
 from atrous.labels import LabelSpace
 
 
 class ExportedPredictor:
     """A runtime that has read an exported file, with the file's label space."""
+
+    on_gpu = False
+    """These runtimes compute on the processor."""
 
     def __init__(
         self,
@@ -49,6 +59,7 @@ class ExportedPredictor:
             raise ConfigError(f"{card.name} was exported for pictures of one size: give the checkpoint for --scales.")
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
         self.labels, self.name = card.labels, card.name
+        self.resize = card.resize
         self.precision: Literal["float32", "bfloat16", "int8"] = (
             "int8" if card.precision == "int8" else choice.precision
         )
@@ -63,36 +74,73 @@ class ExportedPredictor:
             ImageError: If a path holds no readable picture.
             ValueError: If an array is no such picture.
         """
-        pixels = pixels_of(image)
-        if self.card.size not in (None, pixels.shape[:2]):
-            return predict_any_size(self, pixels, self.card.size)
-        first, *others = self.views
-        answers = [Answer(self._answer(pixels, view), view.flipped) for view in others]
-        answer = self._answer(pixels, first)
-        if self.card.output == "logits":
-            return Prediction(pixels, answer, self.labels, self.card.resize, self.crf, answers, self.abstain)
-        return LabelledPrediction(pixels, answer.astype(self.labels.mask_dtype), self.labels)
+        (prediction,) = self.predictions([pixels_of(image)])
+        return prediction
 
-    def _answer(self, image: NDArray[np.uint8], view: View) -> NDArray[np.float32]:
-        """float32 [K, h, w], or labels [H, W]."""
-        height, width = view.size(*image.shape[:2])
-        seen = image.astype(np.float32) / np.float32(255)
-        if (height, width) != image.shape[:2]:
-            import cv2
+    def predictions(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Predict pictures of one size, which the runtime sees together; each answer is that of its picture alone.
 
-            seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
-        return self._checked(self.session(planes_of(seen[:, ::-1] if view.flipped else seen)))
+        It may add numbers up in another order for more pictures: logits then differ by rounding, about 1e-5.
 
-    def _checked(self, answers: NDArray[Any]) -> NDArray[Any]:
-        """The first answer, if it is of the form and for the classes that the card names."""
-        shape = (self.labels.num_classes, "h", "w") if self.card.output == "logits" else ("H", "W")
-        if answers.ndim != 1 + len(shape) or (len(shape) == 3 and answers.shape[1] != shape[0]):
-            raise CheckpointError(
-                f"{self.name} answers with numbers of shape {list(answers.shape)}, where [1, "
-                f"{', '.join(map(str, shape))}] was expected: give a file of this form, or as many labels as it has."
+        Args:
+            images: uint8 RGB [H, W, 3] each, at least one.
+
+        Raises:
+            CheckpointError: If the file takes no pictures of this size or number.
+            ValueError: If an array is no such picture, or their sizes differ.
+        """
+        pixels = pixels_of_one_size(images)
+        if self.card.size not in (None, pixels[0].shape[:2]):
+            return [predict_any_size(self, image, self.card.size) for image in pixels]
+        answers = [self._answers(pixels, view) for view in self.views]
+        return [self._prediction(image, list(seen)) for image, *seen in zip(pixels, *answers, strict=True)]
+
+    def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> NDArray[np.float32]:
+        """The logits at the file's own resolution, float32 [K, h, w]; of a file with labels alone these, [H, W].
+
+        Raises:
+            ConfigError: If the file takes pictures of another size.
+        """
+        if self.card.size not in (None, view.size(*image.shape[:2])):
+            size, wanted = ("x".join(map(str, each)) for each in (self.card.size, image.shape[:2]))
+            raise ConfigError(
+                f"{self.name} takes pictures of {size}: export it with --size {wanted}, or give the checkpoint."
             )
-        first: NDArray[Any] = answers[0]
-        return first
+        logits: NDArray[np.float32] = self._answers([image], view)[0]
+        return logits
+
+    def _prediction(self, image: NDArray[np.uint8], seen: Sequence[NDArray[Any]]) -> Prediction:
+        """What each view says of a picture, as one prediction."""
+        first, *others = seen
+        if self.card.output == "labels":
+            return LabelledPrediction(image, first.astype(self.labels.mask_dtype), self.labels)
+        _, *views = self.views
+        answers = [Answer(other, view.flipped) for other, view in zip(others, views, strict=True)]
+        return Prediction(image, first, self.labels, self.resize, self.crf, answers, self.abstain)
+
+    def _answers(self, images: Sequence[NDArray[np.uint8]], view: View) -> NDArray[Any]:
+        """float32 [B, K, h, w], or labels [B, H, W]: what the runtime says of pictures of one size."""
+        height, width = view.size(*images[0].shape[:2])
+        batch = np.empty((len(images), 3, height, width), np.float32)
+        for planes, image in zip(batch, images, strict=True):
+            seen = image.astype(np.float32) / np.float32(255)
+            if (height, width) != image.shape[:2]:
+                import cv2
+
+                seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
+            planes[...] = (seen[:, ::-1] if view.flipped else seen).transpose(2, 0, 1)
+        return self._checked(self.session(batch), len(images))
+
+    def _checked(self, answers: NDArray[Any], count: int) -> NDArray[Any]:
+        """The answers, if they are of the form and for the classes that the card names."""
+        shape = (count, self.labels.num_classes, "h", "w") if self.card.output == "logits" else (count, "H", "W")
+        known = [side for side in shape if isinstance(side, int)]
+        if answers.ndim != len(shape) or list(answers.shape[: len(known)]) != known:
+            raise CheckpointError(
+                f"{self.name} answers with numbers of shape {list(answers.shape)}, where "
+                f"[{', '.join(map(str, shape))}] was expected: give a file of this form, or as many labels as it has."
+            )
+        return answers
 
 
 def planes_of(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,8 +1,7 @@
 """LiteRT and CoreML, which compute on phones, computing here: one picture of one size at a time."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,12 @@ from numpy.typing import NDArray
 from atrous.inference.native_messages import without_native_messages
 from atrous.weights.formats.tflite import read_tflite
 
-Session = Callable[[NDArray[np.float32]], NDArray[Any]]
-"""float32 RGB [B, 3, H, W] in 0..1 to logits [B, K, h, w] or labels [B, H, W]."""
+
+class Session(Protocol):
+    """A network that is ready to compute."""
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """Answer float32 RGB [B, 3, H, W] in 0..1."""
 
 
 def litert_session(path: Path, threads: int) -> Session:
@@ -33,7 +36,8 @@ def litert_session(path: Path, threads: int) -> Session:
         interpreter.set_tensor(given, np.ascontiguousarray(image.transpose(1, 2, 0)[None]))
         interpreter.invoke()
         found: NDArray[Any] = interpreter.get_tensor(answered)[0]
-        return found.transpose(2, 0, 1) if found.ndim == 3 else found
+        planes: NDArray[Any] = found.transpose(2, 0, 1) if found.ndim == 3 else found
+        return planes
 
     return lambda batch: np.stack([answer(image) for image in batch])
 

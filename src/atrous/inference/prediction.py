@@ -181,6 +181,18 @@ def pixels_of(image: NDArray[np.uint8] | str | Path) -> NDArray[np.uint8]:
     return pixels
 
 
+def pixels_of_one_size(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """The same of pictures that are predicted together.
+
+    Raises:
+        ValueError: If an array is no such picture, or their sizes differ.
+    """
+    pixels = [pixels_of(image) for image in images]
+    if len(sizes := {image.shape for image in pixels}) != 1:
+        raise ValueError(f"pictures that are predicted together are of one size; these are of {sorted(sizes)}")
+    return pixels
+
+
 def require_same_number(crf: DenseCRFConfig | None, labels: LabelSpace) -> None:
     """Refuse a CRF whose compatibility matrix is for another number of classes.
 

@@ -14,11 +14,11 @@ from atrous.crf import DenseCRFConfig
 from atrous.inference.device import DTYPES, Precision, best_device
 from atrous.inference.device_label_map import device_label_map, in_memory_of_its_own
 from atrous.inference.folding import folded
-from atrous.inference.prediction import Prediction, pixels_of, require_same_number
+from atrous.inference.prediction import Prediction, pixels_of, pixels_of_one_size, require_same_number
 from atrous.inference.runtimes import Choice, Session, open_session
-from atrous.inference.views import PLAIN, Answer, View, Views
+from atrous.inference.views import PLAIN, WHOLE, Answer, View, Views
 from atrous.labels import LabelSpace, Mask
-from atrous.networks.layers import resize_bilinear
+from atrous.networks.layers import ResizeMode, resize_bilinear
 from atrous.networks.segmentation import SegmentationNetwork
 from atrous.progress import Progress, Silent
 from atrous.weights.checkpoint import Checkpoint, load_checkpoint
@@ -28,9 +28,6 @@ __all__ = ["Prediction", "Predictor", "load", "require_same_number"]
 
 if TYPE_CHECKING:
     from atrous.inference.smoothing import SmoothingConfig
-
-WHOLE = View()
-"""The picture as it is."""
 
 
 class Predictor:
@@ -77,6 +74,16 @@ class Predictor:
         """Pixels of the image per pixel of the deepest features."""
         return self.network.output_stride
 
+    @property
+    def resize(self) -> ResizeMode:
+        """How its logits are enlarged."""
+        return self.network.resize
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU computes."""
+        return self.device.type == "cuda"
+
     def __call__(self, image: NDArray[np.uint8] | str | Path) -> Prediction:
         """Predict one picture, whole; the answer is of its own size.
 
@@ -101,9 +108,7 @@ class Predictor:
         Raises:
             ValueError: If an array is no such picture, or their sizes differ.
         """
-        pixels = [pixels_of(image) for image in images]
-        if len(sizes := {image.shape for image in pixels}) != 1:
-            raise ValueError(f"pictures that are predicted together are of one size; these are of {sorted(sizes)}")
+        pixels = pixels_of_one_size(images)
         views = tuple(self.views)
         answers = [self._logits(pixels, view) for view in views]
         masks = self._masks(answers, pixels[0].shape[:2])

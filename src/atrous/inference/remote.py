@@ -70,8 +70,14 @@ class RemoteFile:
                     raise OSError(f"it could not be fetched: {error}") from None
                 time.sleep(SECONDS_BETWEEN * 2**attempt)
             else:
-                return content
+                return self._whole(content)
         raise AssertionError("the last attempt returns or raises")
+
+    def _whole(self, content: bytes) -> bytes:
+        """The content itself, if it is the part that was asked for: many a web server sends all of a file instead."""
+        if self.part and len(content) != self.part[1] - self.part[0]:
+            raise OSError("its server does not send parts of files: fetch the archive, and give the file")
+        return content
 
     def __str__(self) -> str:
         return self.address
@@ -147,6 +153,8 @@ def _of_file(system: Any, place: str, address: str) -> list[RemoteFile]:
                 part = (member.offset_data, member.offset_data + member.size)
                 pictures.append(RemoteFile(system, place, f"{address}/{member.name.removeprefix('./')}", part))
             archive.members = []  # type: ignore[attr-defined]  # they would be kept, all of them
+    if pictures:
+        pictures[0].content()  # one sentence now, where parts cannot be had, for one about each picture later
     return pictures
 
 

@@ -62,7 +62,8 @@ def _named(given: str) -> Iterable[ReadableFile]:
 
 
 def _packed(path: Path) -> list[ReadableFile]:
-    from atrous.data.file_tree import Archive, open_tree  # takes its time, as all of the data sets come along
+    from atrous.data.archives import Archive  # takes its time, as all of the data sets come along
+    from atrous.data.opening import open_tree
 
     tree = open_tree(path)
     assert isinstance(tree, Archive)

@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from atrous.errors import ConfigError, VideoError
 from atrous.inference.ahead import ahead
+from atrous.inference.exported import ExportedPredictor
 from atrous.inference.governor import Governor
 from atrous.inference.predictor import Prediction, Predictor
 from atrous.inference.smoothing import SmoothingConfig, TemporalSmoothing
 from atrous.inference.video_file import Frame, VideoFile
 from atrous.inference.views import Answer
+
+if TYPE_CHECKING:
+    from atrous.inference.sliding_window import AnyPredictor
 
 FRAMES_AHEAD = 3
 """That each stage may be ahead of the next; a frame of 4K takes 25 MB."""
@@ -31,7 +36,7 @@ COST_OF_FINE = 2.5
 class Level(NamedTuple):
     """One way of predicting a frame, finer or faster than others."""
 
-    predictor: Predictor
+    predictor: "AnyPredictor"
     """At its output stride."""
     scale: float
     """The side of the picture that the network sees, for that of the frame."""
@@ -53,7 +58,7 @@ class FrameSegmenter:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: "AnyPredictor",
         *,
         smoothing: SmoothingConfig | None = None,
         frames_per_second: float | None = None,
@@ -66,11 +71,14 @@ class FrameSegmenter:
             smoothing: How much the frames before count; not at all by default.
             frames_per_second: A rate to hold, by showing the network less; by default every frame is seen whole.
             clock: Seconds that pass.
+
+        Raises:
+            ConfigError: If the predictor is a file that was exported with labels alone.
         """
+        _require_logits(predictor)
         self.levels = levels_of(predictor)
         self.views = list(predictor.views)
-        resize = predictor.network.resize
-        self.smoothings = [TemporalSmoothing(smoothing, resize) if smoothing else None for _ in self.views]
+        self.smoothings = [TemporalSmoothing(smoothing, predictor.resize) if smoothing else None for _ in self.views]
         costs = [level.cost for level in self.levels]
         self.governor = Governor(frames_per_second, costs) if frames_per_second else None
         self.clock = clock
@@ -81,7 +89,8 @@ class FrameSegmenter:
         predictor, scale, _ = self.levels[self.governor.level if self.governor else 0]
         image = _scaled(frame.image, scale)
         logits, *others = [
-            self._smoothed(frame, number, predictor.logits(image, view)) for number, view in enumerate(self.views)
+            self._smoothed(frame, number, torch.as_tensor(predictor.logits(image, view)))
+            for number, view in enumerate(self.views)
         ]
         if self.governor:
             self.governor.note(self.clock() - started)
@@ -90,7 +99,7 @@ class FrameSegmenter:
             frame.image,
             logits.numpy(),
             predictor.labels,
-            predictor.network.resize,
+            predictor.resize,
             predictor.crf,
             answers,
             predictor.abstain,
@@ -111,7 +120,7 @@ class FrameSegmenter:
 
 
 def predict_video(
-    predictor: Predictor,
+    predictor: "AnyPredictor",
     path: str | Path,
     *,
     smoothing: SmoothingConfig | None = None,
@@ -128,6 +137,7 @@ def predict_video(
     Raises:
         VideoError: At once if the file is missing or is no video; behind the last frame that could be read if it is
             damaged or cut off.
+        ConfigError: If the predictor is a file that was exported with labels alone.
     """
     video = VideoFile(path)
     segmenter = FrameSegmenter(predictor, smoothing=smoothing, frames_per_second=frames_per_second)
@@ -141,16 +151,27 @@ def _predictions(video: VideoFile, segmenter: FrameSegmenter) -> Iterator[Predic
         raise VideoError(video.fault)
 
 
-def levels_of(predictor: Predictor) -> tuple[Level, ...]:
+def _require_logits(predictor: "AnyPredictor") -> None:
+    if isinstance(predictor, ExportedPredictor) and predictor.card.output == "labels":
+        raise ConfigError(
+            f"{predictor.name} was exported with labels alone: export it with --output logits for videos and cameras."
+        )
+
+
+def levels_of(predictor: "AnyPredictor") -> tuple[Level, ...]:
     """Ways to predict, finest first: as the network is, at output stride 16 if it has 8, then on less and less."""
     own = Level(predictor, 1.0, 1.0)
+    if isinstance(predictor, ExportedPredictor) and predictor.card.size is not None:
+        return (own,)
     coarse = _at_coarse_stride(predictor)
     first = [own] if coarse is None else [own, Level(coarse, 1.0, 1 / COST_OF_FINE)]
     predictor, _, cost = first[-1]
     return (*first, *(Level(predictor, scale, cost * scale**2) for scale in SCALES[1:]))
 
 
-def _at_coarse_stride(predictor: Predictor) -> Predictor | None:
+def _at_coarse_stride(predictor: "AnyPredictor") -> Predictor | None:
+    if isinstance(predictor, ExportedPredictor):
+        return None
     network = predictor.network
     if network.output_stride != FINE or network.build_at is None or predictor.session is not None:
         return None

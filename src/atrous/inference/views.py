@@ -32,6 +32,10 @@ class View(NamedTuple):
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
 
+WHOLE = View()
+"""The picture as it is."""
+
+
 class Views(Config):
     """Which sizes of a picture are asked about; the papers take 0.5, 0.75, ... 1.75 and the flip (arXiv:1802.02611)."""
 

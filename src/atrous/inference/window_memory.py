@@ -53,7 +53,7 @@ def fitting_layout(
     Raises:
         ConfigError: If that is too little for the smallest windows.
     """
-    on_gpu = _gpu(predictor)
+    on_gpu = predictor.on_gpu
     cost = _cost_per_pixel(predictor, on_gpu=on_gpu)
     allowed = memory * GIGABYTE if memory else _free(on_gpu=on_gpu) / 2 + (0 if on_gpu else resident())
     used = 0 if on_gpu else resident()
@@ -111,11 +111,6 @@ def _free(*, on_gpu: bool) -> int:
     meminfo = Path("/proc/meminfo")
     lines = meminfo.read_text().splitlines() if meminfo.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 4 * GIGABYTE)
-
-
-def _gpu(predictor: "AnyPredictor") -> bool:
-    device = getattr(predictor, "device", None)
-    return device is not None and device.type == "cuda"
 
 
 def _cost_per_pixel(predictor: "AnyPredictor", *, on_gpu: bool) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from atrous.images import mask_picture
-from atrous.inference.predictor import Prediction
+from atrous.inference.prediction import Prediction
 from atrous.server.limits import MEGA, Limits
 from atrous.server.refusals import RefusedError
 from atrous.server.schemas import WANTED, Area, Polygon, SegmentAnswer, SegmentOptions, Wanted

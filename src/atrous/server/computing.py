@@ -4,17 +4,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atrous.inference.predictor import Prediction, Predictor
+from atrous.inference.prediction import Prediction
 from atrous.server.answers import Answer, answer_of
 from atrous.server.limits import Limits
 from atrous.server.metrics import Metrics
 from atrous.server.schemas import SegmentAnswer, SegmentOptions, Wanted
 from atrous.server.uploads import PictureBytes
+
+if TYPE_CHECKING:
+    from atrous.inference.sliding_window import AnyPredictor
 
 Size = tuple[int, int]
 LOG = logging.getLogger(__name__)
@@ -37,23 +40,23 @@ class Task(NamedTuple):
     options: SegmentOptions
 
 
-def batch_limit(size: Size, device: str, limits: Limits) -> int:
+def batch_limit(size: Size, limits: Limits, *, on_gpu: bool) -> int:
     """How many pictures of a size are computed together; never more than have the pixels of the largest picture.
 
     Args:
         size: (height, width) of each.
-        device: What computes, "cpu" or "cuda".
         limits: Their `batch` decides, where it is given; else what was measured to pay.
+        on_gpu: Whether a GPU computes.
     """
     pixels = size[0] * size[1]
     if limits.batch is not None:
         return max(1, min(limits.batch, limits.pixels // pixels))
-    most = PIXELS_THAT_PAY if device == "cpu" else limits.pixels
+    most = limits.pixels if on_gpu else PIXELS_THAT_PAY
     return max(1, min(PICTURES_THAT_PAY, most // pixels))
 
 
 def answers_of(
-    tasks: Sequence[Task], predictor: Predictor, limits: Limits, metrics: Metrics
+    tasks: Sequence[Task], predictor: "AnyPredictor", limits: Limits, metrics: Metrics
 ) -> Iterator[Answer | Exception]:
     """Compute pictures that ask the same model, and write what was asked for.
 
@@ -82,7 +85,7 @@ def _decoded(task: Task, limits: Limits) -> NDArray[np.uint8] | Exception:
 
 
 def _predicted(
-    images: Sequence[NDArray[np.uint8]], predictor: Predictor, metrics: Metrics
+    images: Sequence[NDArray[np.uint8]], predictor: "AnyPredictor", metrics: Metrics
 ) -> list[Prediction | Exception]:
     """What the network says of each; where it cannot see them together, of each alone, so that none spoils another."""
     if len(images) > 1:
@@ -96,7 +99,7 @@ def _predicted(
     return [_predicted_alone(image, predictor, metrics) for image in images]
 
 
-def _predicted_alone(image: NDArray[np.uint8], predictor: Predictor, metrics: Metrics) -> Prediction | Exception:
+def _predicted_alone(image: NDArray[np.uint8], predictor: "AnyPredictor", metrics: Metrics) -> Prediction | Exception:
     try:
         prediction = predictor(image)
     except Exception as error:

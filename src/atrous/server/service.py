@@ -4,7 +4,7 @@ import asyncio
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from fastapi import Depends, Query, Request, Response
@@ -12,7 +12,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from atrous.config import nearest
-from atrous.inference.predictor import Predictor
 from atrous.server.answers import Answer, require_room_for, wanted_by
 from atrous.server.computing import Size, Task, answers_of, batch_limit
 from atrous.server.limits import Limits
@@ -22,6 +21,9 @@ from atrous.server.schemas import ClassCard, Health, ModelCard, ModelOptions, Se
 from atrous.server.uploads import HeldBytes, PictureBytes, read_upload
 from atrous.server.worker import Worker
 
+if TYPE_CHECKING:
+    from atrous.inference.sliding_window import AnyPredictor
+
 SMALL = (64, 64, 3)
 TOKEN = HTTPBearer(auto_error=False, description="The token that the server was started with, if there is one.")
 
@@ -29,7 +31,9 @@ TOKEN = HTTPBearer(auto_error=False, description="The token that the server was 
 class Service:
     """The models of a server, and what its requests share."""
 
-    def __init__(self, models: Mapping[str, Predictor], limits: Limits | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, models: "Mapping[str, AnyPredictor]", limits: Limits | None = None, token: str | None = None
+    ) -> None:
         """Take models under the names that requests call them by; the first one answers where none is named.
 
         Args:
@@ -112,7 +116,7 @@ class Service:
             picture = await read_upload(request, upload, self.limits)
             size = await self._checked_size(picture)
             require_room_for(wanted, size, self.models[name].labels.num_classes, self.limits)
-            together = batch_limit(size, self.models[name].device.type, self.limits)
+            together = batch_limit(size, self.limits, on_gpu=self.models[name].on_gpu)
             task = Task(picture, size, name, wanted, options)
             answer = await self._finished(request, self.worker.submit(task, (name, size), together))
         return Response(answer.content, media_type=answer.media_type)

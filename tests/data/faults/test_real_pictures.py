@@ -14,7 +14,8 @@ from atrous.data.check import check, open_to_check
 from atrous.data.faults.lookalikes import is_copy
 from atrous.data.faults.observation import THUMBNAIL
 from atrous.data.faults.pairing import Opened
-from atrous.data.samples import ImageMaskPair, PairedFiles
+from atrous.data.pairs import ImageMaskPair
+from atrous.data.samples import PairedFiles
 from atrous.data.sources.camvid import CamVidConfig
 from atrous.data.sources.voc_trainaug import VocTrainaugConfig
 from atrous.images import read_image

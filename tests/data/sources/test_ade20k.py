@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atrous.data.samples import stray_labels
 from atrous.data.sources.ade20k import Ade20kConfig, ade20k
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.known_classes import known_names
 from tests.data.sources.layouts import (

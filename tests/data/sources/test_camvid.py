@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from atrous.data import splits_of
-from atrous.data.samples import stray_labels
 from atrous.data.sources.camvid import CamVidConfig, camvid
 from atrous.data.sources.camvid_colours import CAMVID_LABELS, split_of
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import DatasetError, DatasetNotFoundError, MaskError
 from atrous.images import write_image, write_mask
 from tests.data.sources.layouts import packed, write_colors

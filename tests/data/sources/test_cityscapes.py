@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 
 from atrous.data import splits_of
-from atrous.data.samples import stray_labels
 from atrous.data.sources.cityscapes import CITYSCAPES_LABELS, CityscapesConfig, cityscapes
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import DatasetError, DatasetNotFoundError
 from tests.data.sources.layouts import packed, values_of, write_grey, write_picture
 from tests.tiny_data import one_sentence

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from atrous.data import splits_of
-from atrous.data.samples import stray_labels
 from atrous.data.sources.clothing_co_parsing import ClothingCoParsingConfig, clothing_co_parsing
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import DatasetError, DatasetNotFoundError
 from tests.data.sources.layouts import cells, packed, values_of, write_lines, write_mat, write_picture
 from tests.real import REAL, real

@@ -8,11 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from atrous.data import open_split, parse_dataset, splits_of
-from atrous.data.samples import SegmentationDataset, stray_labels
+from atrous.data.samples import SegmentationDataset
 from atrous.data.sources import voc_trainaug as trainaug_module
 from atrous.data.sources.sbd import SbdConfig, sbd
 from atrous.data.sources.voc import VOC_LABELS, VocConfig, voc, voc_splits
 from atrous.data.sources.voc_trainaug import PICTURES, VocTrainaugConfig, voc_trainaug
+from atrous.data.stray_labels import stray_labels
 from atrous.errors import AtrousError, DatasetError, DatasetNotFoundError, MaskError
 from tests.data.sources.layouts import packed, values_of, write_grey, write_lines, write_mat, write_picture
 from tests.real import REAL, real

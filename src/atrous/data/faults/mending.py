@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from atrous.data.faults.invented import nearest_drawn
 from atrous.data.samples import PairedFiles, Sample, SegmentationDataset, remap
-from atrous.images import read_as_is, read_image, read_mask, turned
+from atrous.images import read_as_is, read_image, read_mask
 from atrous.labels import IGNORE_COLOR, LabelSpace, Mask
+from atrous.orientation import turned
 
 
 class FromColors(NamedTuple):

@@ -15,15 +15,14 @@ from atrous.data.mask_values import MaskValues
 from atrous.data.samples import PairedFiles, SegmentationDataset, remap
 from atrous.errors import AtrousError, MaskError
 from atrous.images import (
-    ON_ITS_SIDE,
     PictureAsIs,
     read_as_is,
     read_image,
     read_mask,
     read_orientation,
-    turned,
 )
 from atrous.labels import LabelSpace, Mask
+from atrous.orientation import ON_ITS_SIDE, turned
 
 THUMBNAIL = 96  # pixels of both sides
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atrous.data.faults.finding import Finding
-from atrous.data.file_tree import FileTree, open_unwrapped
+from atrous.data.file_tree import FileTree
 from atrous.data.folder import (
     DESCRIPTION,
     FolderConfig,
@@ -18,7 +18,9 @@ from atrous.data.folder import (
     has_other_layout,
     read_description,
 )
-from atrous.data.samples import PairedFiles, Pairs, SegmentationDataset
+from atrous.data.opening import open_unwrapped
+from atrous.data.pairs import Pairs
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import MaskError
 from atrous.images import IMAGE_SUFFIXES, read_as_is
 from atrous.labels import LabelSpace

@@ -7,7 +7,8 @@ from atrous.data.faults.mask_file import TAKEN_OUT
 from atrous.data.faults.mending import Plan, Values
 from atrous.data.faults.numberings import Numbering, recognise
 from atrous.data.faults.survey import Survey
-from atrous.data.samples import SegmentationDataset, known_labels
+from atrous.data.samples import SegmentationDataset
+from atrous.data.stray_labels import known_labels
 
 OBJECT_SHARE = 0.01
 """Of all pixels: with less, the 255 of a mask of 0 and 255 may well be an ignored border."""

@@ -15,8 +15,9 @@ from atrous.config import Config, nearest
 from atrous.data.file_tree import FileTree
 from atrous.data.mat_files import read_mat, strings_of
 from atrous.data.names import Names
+from atrous.data.pairs import Pairs, pair_by_stem
 from atrous.data.parts import find_part, not_found
-from atrous.data.samples import PairedFiles, Pairs, SegmentationDataset, pair_by_stem
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.images import ReadableFile, read_mask_colors
 from atrous.known_classes import known_names

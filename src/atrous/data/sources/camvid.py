@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
+from atrous.data.opening import open_tree
+from atrous.data.pairs import pair_by_stem
 from atrous.data.parts import find_part
-from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.data.sources.camvid_colours import CAMVID_LABELS, TABLE, original_split
 from atrous.errors import DatasetError, DatasetNotFoundError
 

@@ -10,8 +10,9 @@ from typing import Literal
 
 from atrous.data.color_tables import ColorMasks, ColorTable, read_color_table
 from atrous.data.file_tree import FileTree
+from atrous.data.pairs import pair_by_stem
 from atrous.data.parts import find_part, require_part
-from atrous.data.samples import PairedFiles, pair_by_stem
+from atrous.data.samples import PairedFiles
 from atrous.errors import DatasetError
 from atrous.labels import LabelSpace
 

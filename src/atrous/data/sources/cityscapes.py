@@ -9,8 +9,9 @@ from typing import Literal
 
 from atrous.config import Config, nearest
 from atrous.data.file_tree import FileTree
+from atrous.data.pairs import pair_by_stem
 from atrous.data.parts import find_part, not_found
-from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.known_classes import known_label_space
 

@@ -16,9 +16,10 @@ from pydantic import Field
 
 from atrous.data.annotations import AnnotatedImages, Annotation
 from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.json_sections import NO_NUMBER, Section, json_sections
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pictures import find_picture
 from atrous.data.records import Record, checked
 from atrous.data.samples import SegmentationDataset

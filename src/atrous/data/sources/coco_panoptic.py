@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atrous.data.classes import ListedClass, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.json_sections import NO_NUMBER, Section
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pictures import find_picture
 from atrous.data.records import Record, checked
 from atrous.data.samples import Sample, SegmentationDataset

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.listed import Place, listed_pairs, read_names
 from atrous.data.mask_values import MaskValues
 from atrous.data.mat_files import mat_mask, read_mat
+from atrous.data.opening import open_tree
+from atrous.data.pairs import pair_by_stem
 from atrous.data.parts import find_part
-from atrous.data.samples import PairedFiles, SegmentationDataset, pair_by_stem
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import DatasetError, DatasetNotFoundError
 from atrous.images import ReadableFile
 from atrous.known_classes import known_names

@@ -6,11 +6,13 @@ from typing import Literal
 
 from atrous.config import Config, nearest
 from atrous.data.color_tables import ColorMasks, find_color_table, read_color_table
-from atrous.data.file_tree import FileTree, open_unwrapped
+from atrous.data.file_tree import FileTree
 from atrous.data.layouts import find_layout
 from atrous.data.listed import read_names
+from atrous.data.opening import open_unwrapped
+from atrous.data.pairs import Pairs
 from atrous.data.pictures import is_picture
-from atrous.data.samples import PairedFiles, Pairs, SegmentationDataset
+from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.data.seeded_split import stated
 from atrous.data.split_names import find_split
 from atrous.errors import ConfigError, DatasetError

@@ -17,8 +17,9 @@ from pydantic import Field
 from atrous.config import parse
 from atrous.data.annotations import AnnotatedImages, Annotation
 from atrous.data.classes import Classes, ListedClass, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pictures import find_picture
 from atrous.data.records import Record, checked, parse_xml, text_of
 from atrous.data.samples import SegmentationDataset

@@ -16,8 +16,9 @@ from pydantic import Field
 from atrous.data.annotation_files import AnnotationFiles
 from atrous.data.annotations import AnnotatedImages, Annotation, Shape
 from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pictures import find_picture
 from atrous.data.records import Record, checked, read_json
 from atrous.data.samples import SegmentationDataset

@@ -11,8 +11,9 @@ from typing import Literal
 from atrous.data.annotation_files import AnnotationFiles
 from atrous.data.annotations import AnnotatedImages, Annotation
 from atrous.data.classes import Classes, ListedClass, OverlapRule, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_unwrapped
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
+from atrous.data.opening import open_unwrapped
 from atrous.data.pictures import picture_folders
 from atrous.data.samples import SegmentationDataset
 from atrous.data.sources import labelme_json, labelme_xml

@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from atrous.data.annotations import Annotation, Shape, box, ellipse
+from atrous.data.archives import PackedFile
 from atrous.data.classes import Classes
 from atrous.data.embedded import EmbeddedFile, from_base64
-from atrous.data.file_tree import FileTree, PackedFile
+from atrous.data.file_tree import FileTree
 from atrous.data.pictures import find_picture
 from atrous.data.rasterizing import Bitmap
 from atrous.data.records import Record, checked, read_json

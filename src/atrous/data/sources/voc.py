@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from atrous.config import Config, nearest
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.listed import Place, listed_pairs, read_names
+from atrous.data.opening import open_tree
 from atrous.data.parts import find_part, require_part
 from atrous.data.samples import PairedFiles, SegmentationDataset
 from atrous.errors import DatasetError

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from atrous.data.annotations import AnnotatedImages
 from atrous.data.classes import ListedClass, OverlapRule, ShapeChoices, classes_of
-from atrous.data.file_tree import FileTree, open_tree
+from atrous.data.file_tree import FileTree
 from atrous.data.names import Names
+from atrous.data.opening import open_tree
 from atrous.data.pictures import is_picture
 from atrous.data.records import Record, checked
 from atrous.data.samples import SegmentationDataset
