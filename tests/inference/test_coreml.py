@@ -20,7 +20,7 @@ from atrous.weights.checkpoint import Checkpoint, CheckpointInfo
 from tests.small import SMALL_NETWORKS
 from tests.tiny_data import LABELS, noise
 
-SIZE = (97, 128)
+SIZE = (129, 160)
 
 
 def checkpoint(seed: int = 0) -> Checkpoint:
@@ -74,7 +74,7 @@ class TestConversion:
         description = coreml_of(checkpoint().network, output, SIZE).get_spec().description
         (image,), (answer,) = description.input, description.output
         assert (image.name, list(image.type.multiArrayType.shape)) == ("image", [1, 3, *SIZE])
-        shape = [1, 3, 25, 32] if output == "logits" else [1, *SIZE]
+        shape = [1, 3, 33, 40] if output == "logits" else [1, *SIZE]
         assert (answer.name, list(answer.type.multiArrayType.shape)) == (output, shape)
 
     def test_a_package_that_answers_is_kept_and_one_that_does_not_leaves_the_older(

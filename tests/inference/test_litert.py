@@ -16,8 +16,11 @@ from atrous.inference.exported import load_exported
 from atrous.inference.exported_file import read_card
 from atrous.inference.opening import open_predictor
 from atrous.inference.phone_runtimes import litert_session
+from atrous.inference.sliding_window import segment_in_windows
 from atrous.inference.video import levels_of
 from atrous.inference.views import Views
+from atrous.inference.window_memory import fitting_layout
+from atrous.progress import Silent
 from atrous.weights.formats.tflite import parse_tflite
 from tests.cli.terminal import Terminal
 from tests.inference.tflites import CARD, SIZE, WEIGHTS, expected_mask, pointwise_tflite, write_pointwise
@@ -94,9 +97,25 @@ def test_pixels_of_doubt_are_left_out_at_any_size(file: Path, size: tuple[int, i
     assert (mask == np.where(doubtful, 255, expected_mask(image))).mean() > 0.95
 
 
-def test_a_larger_picture_has_no_probabilities_and_its_sentence_says_what_to_do(file: Path) -> None:
+def test_a_larger_picture_has_no_probabilities_and_its_sentence_says_what_to_do(
+    file: Path, tmp_path: Path, atrous: Terminal
+) -> None:
     with pytest.raises(ConfigError, match="export it with --size 300x200"):
         _ = load_exported(file)(noise((300, 200), 0)).probabilities
+    image = noise((300, 200), 0)
+    write_image(tmp_path / "a.png", image)
+    command = ("predict", file, tmp_path / "a.png", "--output", tmp_path / "out", "--save")
+    assert "export it with --size 300x200" in atrous(*command, "probabilities").err
+    assert not (tmp_path / "out" / "a_probabilities.npz").exists()
+    assert atrous(*command, "mask").code == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "a.png"), expected_mask(image))
+
+
+def test_a_raster_is_seen_in_windows_that_fit(file: Path) -> None:
+    layout = fitting_layout(load_exported(file), 400, 3, 1.0, Silent())
+    assert layout.side == 128
+    image = noise((300, 400), 0)
+    np.testing.assert_array_equal(segment_in_windows(load_exported(file), image, layout), expected_mask(image))
 
 
 def test_several_scales_are_for_files_of_any_size(file: Path) -> None:

@@ -22,7 +22,7 @@ from tests.tiny_data import LABELS, InMemory, noise
 
 pytest.importorskip("litert_torch")
 pytestmark = pytest.mark.slow
-SIZE = (97, 128)
+SIZE = (129, 160)
 
 
 def checkpoint(seed: int = 0) -> Checkpoint:

@@ -20,10 +20,10 @@ from atrous.files import cannot_write, make_folder, replacing
 from atrous.inference.export_gate import Agreement, require_agreement
 from atrous.inference.exported import ExportedPredictor
 from atrous.inference.exported_file import OF_ONE_SIZE, SUFFIXES, ExportCard
-from atrous.inference.fixed_size import SMALLEST
 from atrous.inference.opening import open_predictor
 from atrous.inference.predictor import Predictor
 from atrous.inference.to_onnx import Output, card_of, restamp_onnx, write_onnx
+from atrous.inference.window_memory import SMALLEST
 from atrous.progress import Progress, Silent
 from atrous.weights.checkpoint import Checkpoint
 

@@ -11,15 +11,12 @@ from atrous.crf import DenseCRFConfig
 from atrous.errors import ConfigError
 from atrous.inference.prediction import LabelledPrediction, Prediction
 from atrous.inference.sliding_window import WindowLayout, segment_in_windows
+from atrous.inference.window_memory import SHARE_OF_SIDE
 from atrous.labels import LabelSpace, Mask
 
 if TYPE_CHECKING:
     from atrous.inference.exported import ExportedPredictor
 
-SMALLEST = 96
-"""Pixels of a side: windows of less than that could not overlap by as much as they fade."""
-SHARE_OF_SIDE = 8
-"""A window's margin is this part of its side."""
 GREY = 127
 
 
@@ -90,6 +87,10 @@ class WindowedPrediction(LabelledPrediction):
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
+        """Not known; see `probabilities_in`."""
+        return self.probabilities_in(slice(None), slice(None))
+
+    def probabilities_in(self, rows: slice, columns: slice) -> NDArray[np.float32]:  # noqa: ARG002
         """Not known.
 
         Raises:

@@ -1,7 +1,7 @@
 """LiteRT and CoreML, which compute on phones, computing here: one picture of one size at a time."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 from atrous.inference.native_messages import without_native_messages
 from atrous.weights.formats.tflite import read_tflite
 
-
-class Session(Protocol):
-    """A network that is ready to compute."""
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        """Answer float32 RGB [B, 3, H, W] in 0..1."""
+if TYPE_CHECKING:
+    from atrous.inference.runtimes import Session
 
 
-def litert_session(path: Path, threads: int) -> Session:
+def litert_session(path: Path, threads: int) -> "Session":
     """Make a LiteRT file ready, which takes [1, H, W, 3] and gives [1, h, w, K] or [1, H, W], with XNNPACK's kernels.
 
     Raises:
@@ -42,7 +38,7 @@ def litert_session(path: Path, threads: int) -> Session:
     return lambda batch: np.stack([answer(image) for image in batch])
 
 
-def coreml_session(path: Path) -> Session:
+def coreml_session(path: Path) -> "Session":
     """Make a CoreML package ready, which takes [1, 3, H, W] and gives [1, K, h, w] or [1, H, W]; on macOS alone.
 
     Raises:
@@ -54,6 +50,7 @@ def coreml_session(path: Path) -> Session:
 
     def answer(image: NDArray[np.float32]) -> NDArray[Any]:
         (found,) = model.predict({"image": np.ascontiguousarray(image[None])}).values()
-        return np.asarray(found)[0]
+        first: NDArray[Any] = np.asarray(found)[0]
+        return first
 
     return lambda batch: np.stack([answer(image) for image in batch])

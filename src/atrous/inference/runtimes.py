@@ -3,14 +3,14 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atrous.errors import CheckpointError, ConfigError
 from atrous.inference.exported_file import SUFFIXES
-from atrous.inference.phone_runtimes import Session, coreml_session, litert_session
+from atrous.inference.phone_runtimes import coreml_session, litert_session
 from atrous.inference.processor import has_bfloat16
 from atrous.threads import processors
 
@@ -32,6 +32,13 @@ READERS: dict[str, tuple[FileRuntime, ...]] = {
 """What reads which files."""
 FEW = 8
 """Pictures that onnxruntime has done by the time at which OpenVINO, which is faster then, has begun."""
+
+
+class Session(Protocol):
+    """A network that is ready to compute."""
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """Answer float32 RGB [B, 3, H, W] in 0..1."""
 
 
 class Choice(NamedTuple):
