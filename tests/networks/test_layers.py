@@ -15,11 +15,10 @@ from atrous.networks.layers import (
     BatchNormConfig,
     ConvNormActivation,
     DepthwiseConv,
-    SyncBatchNorm,
     apply_batch_norm,
     resize_bilinear,
-    to_sync_batch_norm,
 )
+from atrous.networks.synchronized_norms import SyncBatchNorm, to_sync_batch_norm
 from tests.networks.randomness import randomize
 
 

@@ -22,7 +22,20 @@ from atrous.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
     from atrous.evaluation.report import EvaluationReport, Interval, Protocol
+
+HEADLINES = {
+    "mIoU": "mean_iou",
+    "pixel accuracy": "pixel_accuracy",
+    "mean accuracy": "mean_accuracy",
+    "frequency-weighted IoU": "frequency_weighted_iou",
+    "boundary IoU": "mean_boundary_iou",
+}
+"""Scores of the whole, by the words that they are printed with."""
 
 
 def evaluate(
@@ -104,10 +117,16 @@ def _variant(card: "Protocol", output_stride: int | None) -> str:
 def print_scores(report: "EvaluationReport") -> None:
     """Print the table of a report and its protocol."""
     from rich.console import Console
-    from rich.table import Table
 
-    from atrous.evaluation.report import describe_crf
-    from atrous.inference.views import Views
+    console = Console(highlight=False, markup=False)
+    console.print(_table(report))
+    for sentence in _sentences(report):
+        console.print(sentence)
+
+
+def _table(report: "EvaluationReport") -> "Table":
+    """A row for each class, and one for their means."""
+    from rich.table import Table
 
     scores, card = report.scores, report.protocol
     table = Table(title=f"{report.model} on {card.dataset} {card.split}", title_justify="left")
@@ -121,35 +140,31 @@ def print_scores(report: "EvaluationReport") -> None:
     limits = _limits(scores.intervals.get("mean_iou"))
     values = scores.mean_dice, None, scores.mean_accuracy, scores.mean_boundary_iou
     table.add_row("mean", _percent(scores.mean_iou), limits, *map(_percent, values))
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    headlines = {
-        "mIoU": "mean_iou",
-        "pixel accuracy": "pixel_accuracy",
-        "mean accuracy": "mean_accuracy",
-        "frequency-weighted IoU": "frequency_weighted_iou",
-        "boundary IoU": "mean_boundary_iou",
-    }
-    console.print(
-        ", ".join(
-            f"{words} {_percent(getattr(scores, name))} {_limits(scores.intervals.get(name))}".rstrip()
-            for words, name in headlines.items()
-        )
+    return table
+
+
+def _sentences(report: "EvaluationReport") -> "Iterator[str]":
+    """What stands below: scores of the whole, and how they were obtained."""
+    from atrous.evaluation.report import describe_crf
+    from atrous.inference.views import Views
+
+    scores, card = report.scores, report.protocol
+    yield ", ".join(
+        f"{words} {_percent(getattr(scores, name))} {_limits(scores.intervals.get(name))}".rstrip()
+        for words, name in HEADLINES.items()
     )
     if report.trimap:
         near = ", ".join(f"{_percent(point.mean_iou, 1)} within {point.width} px" for point in report.trimap[::3])
-        console.print(f"mIoU along the true boundaries: {near}.")
+        yield f"mIoU along the true boundaries: {near}."
     if report.sizes:
         sizes = ", ".join(f"{_percent(size.mean_iou, 1)} {size.name}" for size in report.sizes)
-        console.print(f"mIoU by size of area: {sizes}.")
+        yield f"mIoU by size of area: {sizes}."
     if report.calibration:
         error = f"{_percent(report.calibration.error)} {_limits(report.calibration.interval)}".rstrip()
-        console.print(f"Expected calibration error: {error}.")
+        yield f"Expected calibration error: {error}."
     if scores.absent:
-        console.print(
-            f"Left out of the means, since they occur neither in truth nor in prediction: {', '.join(scores.absent)}."
-        )
-    console.print(
+        yield f"Left out of the means, since they occur neither in truth nor in prediction: {', '.join(scores.absent)}."
+    yield (
         f"Protocol: {card.pictures} pictures at {card.sizes}; output stride {card.output_stride}, "
         f"{Views(scales=card.scales, flip=card.flip).words}, {card.precision}; dense CRF: {describe_crf(card.crf)}; "
         f"ignored: {card.ignore}; files {card.fingerprint}."

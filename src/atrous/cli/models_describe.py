@@ -9,7 +9,8 @@ from atrous.cli.options import parsed_size
 
 if TYPE_CHECKING:
     from atrous.networks import NetworkConfig
-    from atrous.networks.describe import NetworkDescription, Reach, Stage
+    from atrous.networks.describe import NetworkDescription, Stage
+    from atrous.networks.reach import Reach
     from atrous.weights.catalog import ReleasedWeights
 
 VOC_CLASSES = 21

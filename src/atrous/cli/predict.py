@@ -136,7 +136,7 @@ def predict(
         runtime=chosen,
         precision=exactly,
         labels=chosen_labels(labels),
-        pictures=len(named.pictures),
+        pictures=None if named.rasters or named.videos or given.cameras else len(named.pictures),
         compiled=compiled,
         progress=progress,
     )

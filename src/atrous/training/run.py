@@ -20,7 +20,8 @@ from atrous.evaluation.report import EvaluationReport
 from atrous.files import write_text
 from atrous.inference.device import describe_device
 from atrous.networks import SegmentationNetwork, build_network, deviations
-from atrous.networks.layers import freeze, to_sync_batch_norm
+from atrous.networks.layers import freeze
+from atrous.networks.synchronized_norms import to_sync_batch_norm
 from atrous.progress import Progress
 from atrous.training.averaging import begin_average
 from atrous.training.class_weights import NOT_COUNTED, ClassPixels, count_class_pixels

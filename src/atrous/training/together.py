@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from atrous.data.share import Share
 from atrous.errors import ConfigError
 from atrous.networks import SegmentationNetwork, WeightedLogits
-from atrous.networks.layers import SyncBatchNorm
+from atrous.networks.synchronized_norms import SyncBatchNorm
 from atrous.training.distributed import ALONE, Processes
 
 
