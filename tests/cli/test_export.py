@@ -13,9 +13,12 @@ MODEL = "camvid-v3plus-mobilenet-v2"
 
 
 def test_a_wrong_word_is_answered_in_one_sentence(atrous: Terminal, tmp_path: Path) -> None:
-    assert "ends like no format that is written" in atrous.fails("export", MODEL, tmp_path / "a.tflite")
+    assert "ends like no format that is written" in atrous.fails("export", MODEL, tmp_path / "a.pb")
     assert "give a data set with --data" in atrous.fails("export", MODEL, tmp_path / "a.onnx", "--int8")
     assert "--output" in atrous.fails("export", MODEL, tmp_path / "a.onnx", "--output", "masks")
+    assert "leave out --size" in atrous.fails("export", MODEL, tmp_path / "a.onnx", "--size", "360x480")
+    assert "at least 128x128" in atrous.fails("export", MODEL, tmp_path / "a.tflite", "--size", "64x512")
+    assert "as in 513x513" in atrous.fails("export", MODEL, tmp_path / "a.tflite", "--size", "wide")
     folder = f"camvid:{tmp_path / 'none'}"
     assert "none" in atrous.fails("export", MODEL, tmp_path / "a.onnx", "--data", folder)
     assert not list(tmp_path.iterdir())

@@ -91,8 +91,10 @@ def test_a_label_of_no_class_is_named() -> None:
 def test_what_cannot_be_exported_is_said_before_anything_is_done(tmp_path: Path) -> None:
     ours = checkpoint()
     data = labelled(ours, 1)
-    with pytest.raises(ConfigError, match=r"one of \.onnx \(ONNX\), \.xml \(OpenVINO IR\), \.pt2"):
-        export_verified(tmp_path / "a.tflite", ours, Export())
+    with pytest.raises(
+        ConfigError, match=r"one of \.onnx \(ONNX\), \.xml \(OpenVINO IR\), \.pt2 .*\.tflite .*\.mlpackage"
+    ):
+        export_verified(tmp_path / "a.pb", ours, Export())
     with pytest.raises(ConfigError, match="float32 alone"):
         export_verified(tmp_path / "a.pt2", ours, Export(calibration=data, measured=data))
     with pytest.raises(ConfigError, match="labelled pictures with --data"):

@@ -34,7 +34,7 @@ def test_openvinos_own_files_are_for_openvino(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("atrous.inference.runtimes.find_spec", lambda _name: object())
     assert choose_runtime("auto", "float32", exported=True, suffix=".xml", pictures=1).runtime == "openvino"
     for wanted in ("torch", "onnxruntime"):
-        with pytest.raises(ConfigError, match=f"{wanted} reads no OpenVINO file: take --runtime openvino"):
+        with pytest.raises(ConfigError, match=f"{wanted} reads no OpenVINO IR file: take --runtime openvino"):
             choose_runtime(wanted, "float32", exported=True, suffix=".xml")
 
 
@@ -49,10 +49,16 @@ def test_what_cannot_be_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPat
         choose_runtime("torch", "float32", exported=True)
     with pytest.raises(ConfigError, match="--runtime openvino"):
         choose_runtime("onnxruntime", "bfloat16", exported=True)
+    monkeypatch.setattr("atrous.inference.runtimes.find_spec", lambda _name: object())
+    with pytest.raises(ConfigError, match="litert computes in float32 here"):
+        choose_runtime("litert", "bfloat16", exported=True, suffix=".tflite")
     monkeypatch.setattr("atrous.inference.runtimes.find_spec", lambda _name: None)
     for name, extra in (("onnxruntime", "export"), ("openvino", "openvino")):
         with pytest.raises(ConfigError, match=rf"{name} is not installed: run `pip install 'atrous\[{extra}\]'`"):
             choose_runtime(name, "float32", exported=True)  # type: ignore[arg-type]
+    for extra, suffix in (("litert", ".tflite"), ("coreml", ".mlpackage")):
+        with pytest.raises(ConfigError, match=rf"run `pip install 'atrous\[{extra}\]'`"):
+            choose_runtime("auto", "float32", exported=True, suffix=suffix)
 
 
 def test_threads_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from atrous.cli.options import Model, OutputStride, Quiet
+from atrous.cli.options import Model, OutputStride, Quiet, parsed_size
 from atrous.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ CALIBRATING = 32
 def export(
     model: Model,
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The file to write: .onnx, .xml (OpenVINO) or .pt2 (torch.export).")
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .tflite or .mlpackage."
+        ),
     ],
     *,
     answer: Annotated[
@@ -45,16 +48,24 @@ def export(
         typer.Option("--largest-loss", help="Points of mIoU that may be lost; by default 0.1, with --int8 1."),
     ] = None,
     output_stride: OutputStride = None,
+    size: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads it
+        typer.Option(
+            "--size", metavar="HxW", help="Height and width that a .tflite or .mlpackage takes; 513x513 by default."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a model for other runtimes, for pictures of any size, and make sure that the file answers like the network.
+    """Write a model for other runtimes, and make sure that the file answers like the network.
 
     The file holds names and colours of the classes, pixel scale and scores, so `atrous predict OUT` needs nothing else,
-    and for .onnx and .xml not torch. It takes float32 RGB [B, 3, H, W] in 0..1. Where its answers differ at any of
-    several sizes, or its mIoU on --data does, nothing is written.
+    and no torch but for .pt2. It takes float32 RGB [B, 3, H, W] in 0..1, of any size; a .tflite takes [1, H, W, 3] and
+    a .mlpackage [1, 3, H, W], of one size (--size). Where its answers differ, or its mIoU on --data does, nothing is
+    written.
     """
     from atrous.config import parse
     from atrous.evaluation.verified_export import Export, export_verified
+    from atrous.inference.exported_file import OF_ONE_SIZE
     from atrous.inference.to_onnx import Output
     from atrous.progress import terminal_progress
     from atrous.weights.checkpoint import load_checkpoint
@@ -67,6 +78,7 @@ def export(
         output=parse(Output, answer, "--output"),
         calibration=_some(data, calibration_split, CALIBRATING) if int8 else None,
         measured=_some(data, split, pictures),
+        size=None if size is None else parsed_size(size),
         largest_loss=largest_loss,
     )
     checkpoint = load_checkpoint(find_model(model, progress))
@@ -75,9 +87,10 @@ def export(
     agreement, comparison = export_verified(output, checkpoint, wanted, progress)
     if comparison is not None and not quiet:
         print_losses(comparison)
+    where = "its size" if output.suffix.lower() in OF_ONE_SIZE else "several sizes"
     of_logits = f"its logits differ by at most {agreement.difference:.1e} of the largest, and "
     progress.say(
-        f"Written: {output}; at several sizes {of_logits if wanted.output == 'logits' else ''}"
+        f"Written: {output}; at {where} {of_logits if wanted.output == 'logits' else ''}"
         f"{agreement.same_labels:.2%} of its labels are those of the network."
     )
 

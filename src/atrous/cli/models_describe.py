@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from atrous.cli.options import parsed_size
+
 if TYPE_CHECKING:
     from atrous.networks import NetworkConfig
     from atrous.networks.describe import NetworkDescription, Stage
@@ -49,7 +51,7 @@ def describe(
     elif model.startswith(HUB):
         model = str(find_model(model))
     config, known_classes = network_choices(model, overrides or [])
-    print_description(describe_network(config, classes or known_classes, _size(size)), config)
+    print_description(describe_network(config, classes or known_classes, parsed_size(size)), config)
 
 
 def print_card(entry: "ReleasedWeights") -> None:
@@ -108,15 +110,6 @@ def network_choices(model: str, overrides: list[str]) -> "tuple[NetworkConfig, i
     within = [assignment.removeprefix("network.") for assignment in overrides]
     config: NetworkConfig = parse(NetworkConfig, override(data, within), overridden(model, overrides))
     return config, known_classes
-
-
-def _size(text: str) -> tuple[int, int]:
-    from atrous.errors import ConfigError
-
-    height, _, width = text.lower().replace("×", "x").partition("x")
-    if not (height.isdecimal() and (width or height).isdecimal() and 0 < int(height) <= 65536):
-        raise ConfigError(f"--size {text} is no size: write height and width, as in 513x513.")
-    return int(height), int(width or height)
 
 
 def print_description(description: "NetworkDescription", config: "NetworkConfig") -> None:

@@ -36,7 +36,7 @@ CrfFile = Annotated[
     typer.Option("--crf-config", metavar="FILE", help="Its choices, as YAML; `atrous crf tune` writes some."),
 ]
 RuntimeName = Annotated[
-    str, typer.Option("--runtime", help="What computes: auto, torch, onnxruntime or openvino; it is said which.")
+    str, typer.Option("--runtime", help="What computes: auto, torch, onnxruntime, openvino, litert or coreml.")
 ]
 PrecisionName = Annotated[
     str, typer.Option("--precision", help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
@@ -102,6 +102,16 @@ def chosen_runtime(runtime: str, precision: str) -> "tuple[Runtime, WantedPrecis
     from atrous.inference.runtimes import Runtime, WantedPrecision
 
     return parse(Runtime, runtime, "--runtime"), parse(WantedPrecision, precision, "--precision")
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    """(height, width) as the option --size has them: 513x513, or one number for both."""
+    from atrous.errors import ConfigError
+
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not all(side.isdecimal() and 0 < int(side) <= 65536 for side in (height, width or height)):
+        raise ConfigError(f"--size {text} is no size: write height and width, as in 513x513.")
+    return int(height), int(width or height)
 
 
 def chosen_views(scales: str, *, flip: bool) -> "Views":

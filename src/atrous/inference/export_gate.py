@@ -1,6 +1,5 @@
-"""An exported file must answer like the network that it was made of, at several sizes."""
+"""An exported file must answer like the network that it was made of, at all sizes that it takes."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 
 from atrous.errors import ConfigError, ExportError
 from atrous.inference.exported_file import ExportCard
-from atrous.inference.runtimes import EXTRAS, Choice, Session, open_session
+from atrous.inference.runtimes import EXTRAS, READERS, Choice, Session, is_installed, open_session
 from atrous.networks.segmentation import SegmentationNetwork
 
 SIZES = ((1, 65, 97), (1, 128, 160), (2, 129, 257), (1, 200, 96))
@@ -38,7 +37,7 @@ def compare_answers(path: Path, network: SegmentationNetwork, card: ExportCard) 
         CheckpointError: If the file cannot be read.
     """
     session, differences, shares = _session(path), [0.0], [1.0]
-    for number, (batch, height, width) in enumerate(SIZES):
+    for number, (batch, height, width) in enumerate(sizes_of(card)):
         coarse = torch.rand(batch, 3, 9, 9, generator=torch.Generator().manual_seed(number))
         image = F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
         found = torch.from_numpy(np.asarray(session(image.numpy())))
@@ -56,14 +55,19 @@ def compare_answers(path: Path, network: SegmentationNetwork, card: ExportCard) 
     return Agreement(max(differences, key=_nan_last), min(shares))
 
 
+def sizes_of(card: ExportCard) -> tuple[tuple[int, int, int], ...]:
+    """Batch, height and width of the pictures that are asked about."""
+    return SIZES if card.size is None else ((1, *card.size), (2, *card.size))
+
+
 def _session(path: Path) -> Session:
     if path.suffix == ".pt2":
         return _program(path)
-    wanted = ("openvino",) if path.suffix == ".xml" else ("onnxruntime", "openvino")
-    runtime = next((name for name in wanted if find_spec(name)), None)
+    wanted = READERS[path.suffix]
+    runtime = next((name for name in wanted if is_installed(name)), None)
     if runtime is None:
         raise ConfigError(f"Nothing can check the exported file: run `pip install 'atrous[{EXTRAS[wanted[0]]}]'`.")
-    return open_session(path, Choice("openvino" if runtime == "openvino" else "onnxruntime", "float32", "to compare"))
+    return open_session(path, Choice(runtime, "float32", "to compare"))
 
 
 def _program(path: Path) -> Session:

@@ -1,4 +1,4 @@
-"""Prediction from an exported file, ONNX or OpenVINO's: the same answers as from its checkpoint, without torch."""
+"""Prediction from an exported file: the same answers as from its checkpoint, without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from atrous.crf import DenseCRFConfig
 from atrous.errors import CheckpointError, ConfigError
-from atrous.inference.exported_file import ExportCard, read_card
+from atrous.inference.exported_file import OF_ONE_SIZE, ExportCard, read_card
+from atrous.inference.fixed_size import predict_any_size
 from atrous.inference.prediction import (
     LabelledPrediction,
     Prediction,
@@ -54,6 +55,8 @@ class ExportedPredictor:
             raise ConfigError(
                 f"{card.name} was exported with labels alone: export it with --output logits for a CRF or more views."
             )
+        if card.size is not None and views.scales != PLAIN.scales:
+            raise ConfigError(f"{card.name} was exported for pictures of one size: give the checkpoint for --scales.")
         self.session, self.card, self.choice, self.crf, self.views = session, card, choice, crf, views
         self.labels, self.name = card.labels, card.name
         self.resize = card.resize
@@ -87,11 +90,22 @@ class ExportedPredictor:
             ValueError: If an array is no such picture, or their sizes differ.
         """
         pixels = pixels_of_one_size(images)
+        if self.card.size not in (None, pixels[0].shape[:2]):
+            return [predict_any_size(self, image, self.card.size) for image in pixels]
         answers = [self._answers(pixels, view) for view in self.views]
         return [self._prediction(image, list(seen)) for image, *seen in zip(pixels, *answers, strict=True)]
 
     def logits(self, image: NDArray[np.uint8], view: View = WHOLE) -> NDArray[np.float32]:
-        """The logits at the file's own resolution, float32 [K, h, w]; of a file with labels alone these, [H, W]."""
+        """The logits at the file's own resolution, float32 [K, h, w]; of a file with labels alone these, [H, W].
+
+        Raises:
+            ConfigError: If the file takes pictures of another size.
+        """
+        if self.card.size not in (None, view.size(*image.shape[:2])):
+            size, wanted = ("x".join(map(str, each)) for each in (self.card.size, image.shape[:2]))
+            raise ConfigError(
+                f"{self.name} takes pictures of {size}: export it with --size {wanted}, or give the checkpoint."
+            )
         logits: NDArray[np.float32] = self._answers([image], view)[0]
         return logits
 
@@ -145,7 +159,7 @@ def load_exported(
     """Read an exported file and make it predict.
 
     Args:
-        path: The file, .onnx or .xml.
+        path: The file, .onnx, .xml, .tflite or .mlpackage.
         choice: What computes, and how exactly; by default what is fastest in float32.
         labels: What the outputs mean, for a file of another program that takes float32 RGB [B, 3, H, W] in 0..1.
         crf: A dense CRF that moves the boundaries onto the edges of each picture.
@@ -157,6 +171,11 @@ def load_exported(
     """
     path = Path(path)
     card = read_card(path)
+    if card is None and path.suffix.lower() in OF_ONE_SIZE:
+        raise ConfigError(
+            f"{path} does not say how to use it, as `atrous export` did not write it: run `atrous import {path}` and "
+            f"give what that writes."
+        )
     if labels is not None:
         known = card or ExportCard(name=path.stem, labels=labels)
         card = known.model_copy(update={"labels": labels})

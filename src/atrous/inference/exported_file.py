@@ -2,6 +2,7 @@
 
 import mmap
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,25 @@ from atrous.errors import CheckpointError
 from atrous.labels import LabelSpace
 from atrous.weights.formats.operators import MalformedError
 from atrous.weights.formats.protobuf import Message
+from atrous.weights.formats.tflite import tflite_metadata
 
-SUFFIXES = {".onnx": "ONNX", ".xml": "OpenVINO IR", ".pt2": "torch.export"}
-"""What can be written, by the end of the name; an .xml has its weights in a .bin beside it."""
+SUFFIXES = {
+    ".onnx": "ONNX",
+    ".xml": "OpenVINO IR",
+    ".pt2": "torch.export",
+    ".tflite": "LiteRT",
+    ".mlpackage": "CoreML",
+}
+"""What can be written, by the end of the name; beside an .xml its weights lie in a .bin, an .mlpackage is a folder."""
+OF_ONE_SIZE = frozenset({".tflite", ".mlpackage"})
+"""What takes pictures of one size."""
 METADATA_KEY = "atrous"
 METADATA_FIELD = 14
 """`metadata_props` of ModelProto, in onnx.proto."""
+COREML_MODEL = "Data/com.apple.CoreML/model.mlmodel"
+"""Where the graph lies in an .mlpackage."""
+COREML_FIELDS = (2, 100, 100)
+"""`description`, `metadata` and `userDefined` of Model, in Model.proto of coremltools; the last is a map."""
 
 
 class ExportCard(Config):
@@ -32,6 +46,10 @@ class ExportCard(Config):
     resize: Literal["half_pixel", "align_corners", "asymmetric"] = "half_pixel"
     """How logits are enlarged."""
     output_stride: int = 16
+    size: tuple[int, int] | None = None
+    """(height, width) of the pictures that it takes; any where there is none."""
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    """How pictures and logits lie: [B, 3, H, W] and [B, K, h, w], or [B, H, W, 3] and [B, h, w, K]."""
     pixels: dict[str, Any] = Field(default_factory=dict)
     """Mean, deviation and order of the channels; the graph applies them itself, to float32 RGB in 0..1."""
     scores: dict[str, Any] = Field(default_factory=dict)
@@ -59,7 +77,7 @@ def read_card(path: Path) -> ExportCard | None:
     suffix = path.suffix.lower()
     kind = SUFFIXES.get(suffix, "ONNX")
     try:
-        text = {".xml": _of_openvino, ".pt2": _of_program}.get(suffix, _of_onnx)(path)
+        text = _READERS.get(suffix, _of_onnx)(path)
     except (MalformedError, ValueError, SyntaxError, zipfile.BadZipFile, EOFError):  # ValueError: an empty file
         raise CheckpointError(f"{path} is no {kind} file or a damaged one: get a whole copy of it.") from None
     except OSError as error:
@@ -92,6 +110,28 @@ def _of_program(path: Path) -> bytes | None:
         return archive.read(names[0]) if names else None
 
 
+def _of_litert(path: Path) -> bytes | None:
+    return tflite_metadata(path.read_bytes()).get(METADATA_KEY)
+
+
+def _of_coreml(path: Path) -> bytes | None:
+    description, metadata, entries = COREML_FIELDS
+    model = Message(memoryview((path / COREML_MODEL).read_bytes()))
+    return _entry(model.message(description).message(metadata).messages(entries))
+
+
 def _metadata(memory: mmap.mmap) -> bytes | None:
-    entries = Message(memoryview(memory)).messages(METADATA_FIELD)
+    return _entry(Message(memoryview(memory)).messages(METADATA_FIELD))
+
+
+def _entry(entries: list[Message]) -> bytes | None:
+    """Of a list of keys and values, as protobuf has them."""
     return {entry.string(1): entry.bytes(2) for entry in entries}.get(METADATA_KEY)
+
+
+_READERS: dict[str, Callable[[Path], str | bytes | None]] = {
+    ".xml": _of_openvino,
+    ".pt2": _of_program,
+    ".tflite": _of_litert,
+    ".mlpackage": _of_coreml,
+}

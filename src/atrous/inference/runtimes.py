@@ -1,4 +1,4 @@
-"""What computes a network: torch, onnxruntime or OpenVINO. The last two read an exported file, without torch."""
+"""What computes a network: torch, or without torch one of those that read an exported file."""
 
 import os
 from importlib.util import find_spec
@@ -9,14 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atrous.errors import CheckpointError, ConfigError
+from atrous.inference.exported_file import SUFFIXES
+from atrous.inference.phone_runtimes import coreml_session, litert_session
 from atrous.inference.processor import has_bfloat16
 from atrous.threads import processors
 
-Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
+FileRuntime = Literal["onnxruntime", "openvino", "litert", "coreml"]
+"""What reads exported files."""
+Runtime = Literal["auto", "torch", "onnxruntime", "openvino", "litert", "coreml"]
 WantedPrecision = Literal["auto", "float32", "bfloat16"]
 Precision = Literal["float32", "bfloat16"]
-EXTRAS = {"onnxruntime": "export", "openvino": "openvino"}
+EXTRAS = {"onnxruntime": "export", "openvino": "openvino", "litert": "litert", "coreml": "coreml"}
 """The extra of the package that brings each."""
+MODULES = {"litert": "ai_edge_litert", "coreml": "coremltools"}
+"""What each is imported as, where its name is another."""
+READERS: dict[str, tuple[FileRuntime, ...]] = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".xml": ("openvino",),
+    ".tflite": ("litert",),
+    ".mlpackage": ("coreml",),
+}
+"""What reads which files."""
 FEW = 8
 """Pictures that onnxruntime has done by the time at which OpenVINO, which is faster then, has begun."""
 
@@ -31,7 +44,7 @@ class Session(Protocol):
 class Choice(NamedTuple):
     """What computes, how exactly, and why."""
 
-    runtime: Literal["torch", "onnxruntime", "openvino"]
+    runtime: Literal["torch", "onnxruntime", "openvino", "litert", "coreml"]
     precision: Precision
     reason: str
 
@@ -67,28 +80,42 @@ def choose_runtime(
     Raises:
         ConfigError: If it is not installed, or cannot do what is asked for.
     """
-    if exported and wanted == "torch":
-        kind, others = ("OpenVINO", "openvino") if suffix == ".xml" else ("ONNX", "onnxruntime or openvino")
-        raise ConfigError(f"torch reads no {kind} file: take --runtime {others}, or give the checkpoint.")
-    if exported and suffix == ".xml" and wanted == "onnxruntime":
-        raise ConfigError("onnxruntime reads no OpenVINO file: take --runtime openvino, or export the model as .onnx.")
+    _require_reader(wanted, suffix if exported else None)
     if wanted == "auto":
         name, reason = _best_for_file(suffix, precision, pictures) if exported else _best_for_checkpoint(gpu=gpu)
     else:
         name, reason = wanted, "as asked for"
-    if name != "torch" and find_spec(name) is None:
+    if name != "torch" and not is_installed(name):
         raise ConfigError(f"{name} is not installed: run `pip install 'atrous[{EXTRAS[name]}]'`.")
-    if name == "onnxruntime" and precision == "bfloat16":
-        raise ConfigError("onnxruntime computes in float32 here: take --precision float32, or --runtime openvino.")
-    gains = precision == "auto" and name != "onnxruntime" and (gpu or has_bfloat16())
+    knows_bfloat16 = name in ("torch", "openvino")
+    if not knows_bfloat16 and precision == "bfloat16":
+        other = ", or --runtime openvino" if name == "onnxruntime" and suffix == ".onnx" else ""
+        raise ConfigError(f"{name} computes in float32 here: take --precision float32{other}.")
+    gains = precision == "auto" and knows_bfloat16 and (gpu or has_bfloat16())
     return Choice(name, "bfloat16" if gains or precision == "bfloat16" else "float32", reason)
 
 
-def _best_for_file(
-    suffix: str, precision: WantedPrecision, pictures: int | None
-) -> tuple[Literal["onnxruntime", "openvino"], str]:
-    if suffix == ".xml":
-        return "openvino", "whose file it is"
+def is_installed(runtime: str) -> bool:
+    """Whether a runtime could be imported."""
+    return find_spec(MODULES.get(runtime, runtime)) is not None
+
+
+def _require_reader(wanted: Runtime, suffix: str | None) -> None:
+    """Refuse a runtime that cannot read a file of this kind; None stands for a checkpoint."""
+    if suffix is None and wanted in ("litert", "coreml"):
+        end = next(end for end, readers in READERS.items() if readers == (wanted,))
+        raise ConfigError(f"{wanted} reads no checkpoint: run `atrous export MODEL model{end}`, and give that file.")
+    if suffix is None or wanted == "auto" or wanted in READERS.get(suffix, READERS[".onnx"]):
+        return
+    others = " or ".join(READERS.get(suffix, READERS[".onnx"]))
+    kind = SUFFIXES.get(suffix, "ONNX")
+    raise ConfigError(f"{wanted} reads no {kind} file: take --runtime {others}, or give the checkpoint.")
+
+
+def _best_for_file(suffix: str, precision: WantedPrecision, pictures: int | None) -> tuple[FileRuntime, str]:
+    (best, *others) = READERS.get(suffix, READERS[".onnx"])
+    if not others:
+        return best, "whose file it is"
     if find_spec("openvino") is None:
         return "onnxruntime", "since openvino, which is faster, is not installed (`pip install 'atrous[openvino]'`)"
     few = pictures is not None and pictures <= FEW and precision == "float32"  # which is all that onnxruntime does
@@ -110,8 +137,8 @@ def open_session(path: Path, choice: Choice) -> Session:
         CheckpointError: If the runtime cannot read the file.
     """
     try:
-        session = _openvino(path, choice.precision) if choice.runtime == "openvino" else _onnxruntime(path)
-    except Exception as error:  # both raise their own kinds, without a common one
+        session = _session(path, choice)
+    except Exception as error:  # each raises its own kinds, without a common one
         raise CheckpointError(f"{choice.runtime} cannot read {path} ({_cause(error)}): export it again.") from None
 
     def answer(batch: NDArray[np.float32]) -> NDArray[Any]:
@@ -124,6 +151,18 @@ def open_session(path: Path, choice: Choice) -> Session:
             ) from None
 
     return answer
+
+
+def _session(path: Path, choice: Choice) -> Session:
+    match choice.runtime:
+        case "openvino":
+            return _openvino(path, choice.precision)
+        case "litert":
+            return litert_session(path, threads())
+        case "coreml":
+            return coreml_session(path)
+        case "onnxruntime" | "torch":
+            return _onnxruntime(path)
 
 
 def _cause(error: Exception) -> str:

@@ -26,7 +26,7 @@ class WindowLayout(NamedTuple):
     """How windows lie over a picture."""
 
     side: int
-    """Pixels of a window's side, a multiple of 64; windows at the right and lower edge may be smaller."""
+    """Pixels of a window's side; windows at the right and lower edge may be smaller."""
     margin: int
     """Pixels along a window's inner edges whose answers are left to its neighbour: there it sees too little context."""
     fade: int = 32
@@ -90,6 +90,7 @@ def segment_rows(
     size: tuple[int, int],
     layout: WindowLayout,
     done: int = 0,
+    across: WindowLayout | None = None,
 ) -> Generator[Mask]:
     """Segment a picture from top to bottom, one row of windows after the other.
 
@@ -102,6 +103,7 @@ def segment_rows(
         size: (height, width) of the picture.
         layout: How the windows lie.
         done: Rows of the mask that are known already, from a run before; they are not yielded again.
+        across: How they lie from left to right, where that is otherwise than from top to bottom.
 
     Yields:
         uint8 or uint16 [h, W]: the next rows of the mask, some hundreds at a time.
@@ -109,7 +111,7 @@ def segment_rows(
     rows = intervals(size[0], layout)
     first = max((number for number, row in enumerate(rows) if row.enter.start <= done), default=0)
     first -= first > 0  # the window before fades into it
-    stitcher = _Stitcher(predictor, size[1], layout)
+    stitcher = _Stitcher(predictor, size[1], across or layout)
     with closing(ahead(((row, read(row.start, row.stop)) for row in rows[first:]), 1)) as strips:
         for row, strip in strips:
             mask = stitcher.add(row, strip)
@@ -118,14 +120,16 @@ def segment_rows(
                 yield mask[known:]
 
 
-def segment_in_windows(predictor: "AnyPredictor", image: NDArray[np.uint8], layout: WindowLayout) -> Mask:
+def segment_in_windows(
+    predictor: "AnyPredictor", image: NDArray[np.uint8], layout: WindowLayout, across: WindowLayout | None = None
+) -> Mask:
     """Segment a picture that fits into memory, but not into that of the network: uint8 or uint16 [H, W]."""
 
     def read(start: int, stop: int) -> Strip:
         return Strip(image[start:stop], np.ones((stop - start, image.shape[1]), np.bool_))
 
     height, width = image.shape[:2]
-    return np.concatenate(list(segment_rows(predictor, read, (height, width), layout)))
+    return np.concatenate(list(segment_rows(predictor, read, (height, width), layout, across=across)))
 
 
 class _Stitcher:

@@ -161,6 +161,8 @@ def _require_logits(predictor: "AnyPredictor") -> None:
 def levels_of(predictor: "AnyPredictor") -> tuple[Level, ...]:
     """Ways to predict, finest first: as the network is, at output stride 16 if it has 8, then on less and less."""
     own = Level(predictor, 1.0, 1.0)
+    if isinstance(predictor, ExportedPredictor) and predictor.card.size is not None:
+        return (own,)
     coarse = _at_coarse_stride(predictor)
     first = [own] if coarse is None else [own, Level(coarse, 1.0, 1 / COST_OF_FINE)]
     predictor, _, cost = first[-1]

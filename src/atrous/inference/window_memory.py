@@ -64,7 +64,7 @@ def fitting_layout(
         # Three strips may be held: one is read, one waits, one is segmented; and two windows' answers.
         return used + shared + 3 * of_rows * side + cost * side**2
 
-    sides = [side for side in range(SMALLEST, LARGEST + 1, GRID) if needed(side) <= RESERVE * allowed]
+    sides = [side for side in range(SMALLEST, _largest(predictor) + 1, GRID) if needed(side) <= RESERVE * allowed]
     if not sides:
         least = needed(SMALLEST) / RESERVE / GIGABYTE
         raise ConfigError(
@@ -113,21 +113,28 @@ def _free(*, on_gpu: bool) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 4 * GIGABYTE)
 
 
+def _largest(predictor: "AnyPredictor") -> int:
+    """The side of the largest windows: of a file that takes pictures of one size, such as fit into it."""
+    card = getattr(predictor, "card", None)
+    return LARGEST if card is None or card.size is None else int(min(LARGEST, *card.size) // GRID * GRID)
+
+
 def _cost_per_pixel(predictor: "AnyPredictor", *, on_gpu: bool) -> float:
     """Bytes at the peak, per pixel of a window."""
+    trial = min(TRIAL, _largest(predictor))
     _predict_noise(predictor, SMALLEST)  # compiles, and takes what is taken once
     if on_gpu:
         import torch
 
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        _predict_noise(predictor, TRIAL)
-        return float(torch.cuda.max_memory_allocated() - before) / TRIAL**2 * 1.5  # its allocator rounds up
+        _predict_noise(predictor, trial)
+        return float(torch.cuda.max_memory_allocated() - before) / trial**2 * 1.5  # its allocator rounds up
     if not (before := resident()):
         return UNKNOWN_COST
     with _watched() as peak:
-        _predict_noise(predictor, TRIAL)
-    return max(peak[0] - before, TRIAL**2 * 100) / TRIAL**2
+        _predict_noise(predictor, trial)
+    return max(peak[0] - before, trial**2 * 100) / trial**2
 
 
 @contextmanager

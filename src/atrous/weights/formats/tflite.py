@@ -121,6 +121,22 @@ def parse_tflite(data: bytes) -> OperatorGraph:
     return _graph(graphs[0], codes, buffers)
 
 
+def tflite_metadata(data: bytes) -> dict[str, bytes]:
+    """Return what the writers of a tflite file have added to it, by name.
+
+    Raises:
+        MalformedError: If the bytes are no such file.
+    """
+    if data[4:8] != b"TFL3":
+        raise MalformedError("the mark TFL3 is missing")
+    model = Table.root(data)
+    entries = model.tables(6, lambda table: (table.string(0), int(table.scalar(1, "I"))), MOST_TENSORS)
+    buffers = model.tables(4, lambda table: table, MOST_TENSORS) if entries else []
+    if any(number >= len(buffers) for _, number in entries):
+        raise MalformedError("metadata in a buffer that there is not")
+    return {name: _buffer(buffers[number], data) for name, number in entries}
+
+
 def _operator_code(table: Table) -> str:
     code = max(table.scalar(3, "i"), table.scalar(0, "b"))
     return table.string(1) if code == 32 else _NAMES.get(code, f"OPERATOR_{code}")
