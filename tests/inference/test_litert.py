@@ -112,7 +112,7 @@ def test_a_larger_picture_has_no_probabilities_and_its_sentence_says_what_to_do(
 
 
 def test_a_raster_is_seen_in_windows_that_fit(file: Path) -> None:
-    layout = fitting_layout(load_exported(file), 400, 3, 1.0, Silent())
+    layout = fitting_layout(load_exported(file), 400, 3, 8.0, Silent())
     assert layout.side == 128
     image = noise((300, 400), 0)
     np.testing.assert_array_equal(segment_in_windows(load_exported(file), image, layout), expected_mask(image))
