@@ -40,6 +40,16 @@ def test_help_imports_nothing_heavy(command: list[str]) -> None:
     assert "Usage" in done.stdout
 
 
+def test_a_command_ends_without_a_last_collection_of_what_lives() -> None:
+    program = (
+        "import atexit, gc, sys; sys.argv = ['atrous', '--version']\n"
+        "atexit.register(lambda: print('frozen:', gc.get_freeze_count() > 0))\n"
+        "from atrous.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "frozen: True"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "predict"])
 def test_help_takes_little_more_than_what_prints_it(command: str) -> None:

@@ -1,5 +1,7 @@
 """The command line: one file per command; heavy imports wait inside the functions, so that --help answers at once."""
 
+import atexit
+import gc
 import os
 import sys
 
@@ -57,6 +59,7 @@ def version(*, show_version: bool = typer.Option(False, "--version", help="Show 
 def main() -> None:
     """Run the command line; what a user got wrong is one sentence and exit code 1."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to find that there are none takes its time
+    atexit.register(gc.freeze)  # to collect all that torch has made, one last time, would take a second
     try:
         app()
     except AtrousError as error:
