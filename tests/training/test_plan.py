@@ -6,20 +6,12 @@ import pytest
 
 from atrous.data.folder import FolderConfig
 from atrous.errors import TrainingError
-from atrous.networks import (
-    DeepLabV3Config,
-    DeepLabV3PlusConfig,
-    MobileNetV2Config,
-    NetworkConfig,
-    ResNetConfig,
-    build_network,
-)
+from atrous.networks import DeepLabV3Config, MobileNetV2Config, ResNetConfig, build_network
 from atrous.training.losses import CrossEntropyConfig
 from atrous.training.optimizer import AdamWConfig, SGDConfig
 from atrous.training.planning.choice import Speed, Start
 from atrous.training.planning.facts import DataFacts, MachineFacts
 from atrous.training.planning.learning import choose_learning
-from atrous.training.planning.network import choose_rates
 from atrous.training.planning.plan import Plan, Wish, plan
 from atrous.training.recipe import read_recipe, recipe_text
 
@@ -79,11 +71,6 @@ def wish(minutes: float = 30) -> Wish:
 
 def planned(data: DataFacts, machine: MachineFacts, minutes: float = 30, start: Start | None = None) -> Plan:
     return plan(wish(minutes), data, machine, start, FAST if machine.gpu else SLOW)
-
-
-def rates_of(network: NetworkConfig) -> tuple[int, ...]:
-    assert network.kind == "deeplab_v3plus"
-    return network.rates
 
 
 def reasons(made: Plan) -> dict[str, str]:
@@ -160,23 +147,6 @@ def test_large_pictures_are_seen_from_near_and_from_far() -> None:
 def test_tiny_pictures_get_finer_features() -> None:
     assert planned(TINY, LAPTOP).recipe.network.output_stride == 8
     assert planned(STREETS, LAPTOP).recipe.network.output_stride == 16
-
-
-def test_rates_of_a_random_pyramid_reach_as_far_in_the_crop_as_the_papers_did_in_theirs() -> None:
-    made = planned(STREETS, LAPTOP)
-    assert made.recipe.augmentation.crop == (256, 320)
-    assert rates_of(made.recipe.network) == (3, 6, 9)  # 18 of 33 features are 9 of 16
-    assert "513" in reasons(made)["rates"]
-
-
-def test_rates_of_the_smallest_crops_still_differ() -> None:
-    network, _ = choose_rates(DeepLabV3PlusConfig(backbone=MobileNetV2Config()), (32, 32))
-    assert rates_of(network) == (1, 2, 3)
-
-
-def test_rates_of_weights_to_start_from_stay() -> None:
-    start = Start("a-model", DeepLabV3PlusConfig(backbone=MobileNetV2Config()), ("car", "sky"))
-    assert rates_of(planned(STREETS, LAPTOP, start=start).recipe.network) == (6, 12, 18)
 
 
 def test_a_gpu_gets_a_larger_network_where_it_has_the_memory() -> None:

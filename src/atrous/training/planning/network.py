@@ -13,8 +13,6 @@ CORE_MINUTES_OF_RESNET = 2000
 """Cores times minutes from which a ResNet-50 pays on a CPU: most of a day on two cores."""
 SMALLEST_BATCH = 4
 """From which the statistics of a batch can be trusted: image pooling has one value per picture and channel."""
-PAPER_CELLS = 33
-"""Features across a crop of 513 at output stride 16, for which the papers chose their rates."""
 SLOW_MOMENTUM = 0.03
 """Of the running statistics where batches are smaller: they then look back over about 33 batches."""
 
@@ -37,24 +35,6 @@ def choose_network(
         if tiny:
             why = f"light; at stride 8 fine enough for {data.size[1]}x{data.size[0]}"
     return network, Choice("network", words_of(network), why)
-
-
-def choose_rates(network: NetworkConfig, crop: tuple[int, int]) -> tuple[NetworkConfig, tuple[Choice, ...]]:
-    """Choose the rates of a spatial pyramid that begins at random: those of the papers, in proportion to the crop.
-
-    In a crop that is small beside its rates, most taps of a kernel see nothing but padding and stay as chance made
-    them; in whole pictures they would all speak at once.
-    """
-    cells = min(crop) / 16  # rates are stated for output stride 16
-    if network.kind != "deeplab_v3plus" or cells >= PAPER_CELLS:
-        return network, ()
-    rates = tuple(max(n, round(rate * cells / PAPER_CELLS)) for n, rate in enumerate(network.rates, start=1))
-    why = f"the paper's {_listed(network.rates)}, by {min(crop)} instead of its crop's 513 pixels"
-    return network.model_copy(update={"rates": rates}), (Choice("rates", _listed(rates), why),)
-
-
-def _listed(rates: tuple[int, ...]) -> str:
-    return ", ".join(map(str, rates))
 
 
 def words_of(network: NetworkConfig) -> str:

@@ -7,7 +7,7 @@ from atrous.training.planning.choice import Choice, Speed, Start
 from atrous.training.planning.facts import DataFacts, MachineFacts
 from atrous.training.planning.learning import choose_learning, choose_loss
 from atrous.training.planning.length import SHOWN, Length, fit_into
-from atrous.training.planning.network import choose_network, choose_norms, choose_rates, choose_start
+from atrous.training.planning.network import choose_network, choose_norms, choose_start
 from atrous.training.planning.pictures import choose_batch, choose_cache, choose_views
 from atrous.training.recipe import Recipe, TrainingConfig
 from atrous.training.schedule import PolyConfig
@@ -64,7 +64,6 @@ def plan(
     seconds = 60 * wish.minutes if seconds_left is None else seconds_left
     network, chosen_network = choose_network(data, machine, wish.minutes, start)
     views = choose_views(data, machine)
-    network, chosen_rates = choose_rates(network, views.augmentation.crop) if start is None else (network, ())
     batch = choose_batch(machine, network, views.augmentation.crop, seconds, speed)
     network, norms = choose_norms(network, batch.size, start)
     per_update = batch.size * batch.accumulation
@@ -100,7 +99,6 @@ def plan(
         chosen_network,
         choose_start(data, start),
         *views.choices,
-        *chosen_rates,
         *batch.choices,
         norms,
         chosen_loss,
