@@ -134,7 +134,7 @@ def test_openvinos_file_answers_and_says_the_same(tmp_path: Path) -> None:
     assert card.comparison["pictures"] == 3
     mask = open_predictor(tmp_path / "a.xml")(PICTURE).mask
     assert (mask == predictor(ours)(PICTURE).mask).mean() > 0.999
-    with pytest.raises(ConfigError, match="onnxruntime reads no OpenVINO file"):
+    with pytest.raises(ConfigError, match="onnxruntime reads no OpenVINO IR file"):
         open_predictor(tmp_path / "a.xml", runtime="onnxruntime")
 
 

@@ -11,10 +11,12 @@ State = Literal["ok", "note", "missing", "broken"]
 """missing: something that can be added; note: worth knowing; broken: what prediction or training cannot do without."""
 
 FOR = {
+    "coreml": "`atrous export` to .mlpackage and prediction from it, on macOS",
     "export": "`atrous export`, prediction from .onnx",
     "geo": "rasters larger than memory, GeoTIFF",
     "hub": "hf://owner/model",
     "keras": "importing Keras's .h5",
+    "litert": "`atrous export` to .tflite, prediction from it",
     "openvino": "prediction by OpenVINO, the fastest on a CPU",
     "remote": "pictures at https://, s3:// and other addresses",
     "serve": "`atrous serve`",
