@@ -2,9 +2,9 @@
 #   docker build --tag atrous .
 #   docker run --publish 127.0.0.1:8000:8000 atrous
 #   docker run --gpus all --publish 127.0.0.1:8000:8000 atrous    # on NVIDIA's graphics cards
-# The torch of pip's own index brings CUDA along. Some gigabytes smaller, for processors alone, with pip's options for the
-# index of such builds (pytorch.org/get-started names it):
-#   docker build --tag atrous:cpu --build-arg TORCH_FROM="--index-url INDEX" .
+# The torch that pip finds by itself brings CUDA along. Some gigabytes smaller, for processors alone, with the options of
+# pip for such builds in the variable TORCH_FROM (PyTorch's page on installation names them):
+#   docker build --tag atrous:cpu --build-arg TORCH_FROM .
 FROM python:3.12-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \

@@ -1,5 +1,7 @@
 """Every config at its smallest, for the tests."""
 
+import torch
+
 from atrous.networks import (
     PUBLISHED_CELL,
     AuxiliaryHeadConfig,
@@ -13,6 +15,7 @@ from atrous.networks import (
     MobileNetV2Config,
     NetworkConfig,
     ResNetConfig,
+    build_network,
 )
 from atrous.networks.backbones import (
     BackboneConfig,
@@ -23,6 +26,8 @@ from atrous.networks.backbones import (
     VGG16Config,
     XceptionConfig,
 )
+from atrous.weights.checkpoint import Checkpoint, CheckpointInfo
+from tests.tiny_data import LABELS
 
 SMALL_NETWORKS: tuple[NetworkConfig, ...] = (
     DeepLabV3PlusConfig(
@@ -87,3 +92,12 @@ SMALL_BACKBONES: tuple[BackboneConfig, ...] = (
     MobileNetV3Config(size="small", width=0.5),
     MobileNetEdgeTPUConfig(width=0.5),
 )
+
+
+def checkpoint(seed: int = 0) -> Checkpoint:
+    """A network that tells pixels apart, though nobody has trained it."""
+    torch.manual_seed(seed)
+    network = build_network(SMALL_NETWORKS[0], LABELS.num_classes).eval()
+    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
+    info = CheckpointInfo(name="tiny", network=SMALL_NETWORKS[0], labels=LABELS, scores={"mean_iou": 0.5})
+    return Checkpoint(network, info)

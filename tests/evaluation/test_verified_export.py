@@ -18,21 +18,12 @@ from atrous.inference.prediction import LabelledPrediction
 from atrous.inference.predictor import Predictor, load
 from atrous.inference.to_onnx import card_of, write_onnx
 from atrous.labels import LabelSpace
-from atrous.networks import build_network
-from atrous.weights.checkpoint import Checkpoint, CheckpointInfo
-from tests.small import SMALL_NETWORKS
+from atrous.weights.checkpoint import Checkpoint
+from tests.small import checkpoint
 from tests.tiny_data import LABELS, InMemory, noise
 
 slow = pytest.mark.slow  # the exporters take some seconds, however small the network
 PICTURE = noise((40, 56), 0)
-
-
-def checkpoint(seed: int = 0) -> Checkpoint:
-    torch.manual_seed(seed)
-    network = build_network(SMALL_NETWORKS[0], LABELS.num_classes).eval()
-    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
-    info = CheckpointInfo(name="tiny", network=SMALL_NETWORKS[0], labels=LABELS, scores={"mean_iou": 0.5})
-    return Checkpoint(network, info)
 
 
 def predictor(model: Checkpoint) -> Predictor:

@@ -15,19 +15,10 @@ from atrous.evaluation.verified_export import Export, export_verified
 from atrous.inference.exported_file import COREML_MODEL, read_card
 from atrous.inference.opening import open_predictor
 from atrous.inference.phone_runtimes import coreml_session
-from atrous.networks import build_network
-from atrous.weights.checkpoint import Checkpoint, CheckpointInfo
-from tests.small import SMALL_NETWORKS
+from tests.small import checkpoint
 from tests.tiny_data import LABELS, noise
 
 SIZE = (129, 160)
-
-
-def checkpoint(seed: int = 0) -> Checkpoint:
-    torch.manual_seed(seed)
-    network = build_network(SMALL_NETWORKS[0], LABELS.num_classes).eval()
-    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
-    return Checkpoint(network, CheckpointInfo(name="tiny", network=SMALL_NETWORKS[0], labels=LABELS))
 
 
 def test_where_nothing_can_check_the_file_that_is_said_before_any_work(

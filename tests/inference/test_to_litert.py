@@ -15,21 +15,13 @@ from atrous.inference.exported_file import read_card
 from atrous.inference.predictor import Predictor
 from atrous.inference.to_litert import litert_of
 from atrous.inference.to_onnx import Output
-from atrous.networks import build_network
-from atrous.weights.checkpoint import Checkpoint, CheckpointInfo
-from tests.small import SMALL_NETWORKS
+from atrous.weights.checkpoint import Checkpoint
+from tests.small import checkpoint
 from tests.tiny_data import LABELS, InMemory, noise
 
 pytest.importorskip("litert_torch")
 pytestmark = pytest.mark.slow
 SIZE = (129, 160)
-
-
-def checkpoint(seed: int = 0) -> Checkpoint:
-    torch.manual_seed(seed)
-    network = build_network(SMALL_NETWORKS[0], LABELS.num_classes).eval()
-    torch.nn.init.normal_(network.classifier.get_parameter("weight"))
-    return Checkpoint(network, CheckpointInfo(name="tiny", network=SMALL_NETWORKS[0], labels=LABELS))
 
 
 def predictor(model: Checkpoint) -> Predictor:
