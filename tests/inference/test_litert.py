@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from atrous.crf import DenseCRFConfig
-from atrous.errors import CheckpointError, ConfigError
+from atrous.errors import CheckpointError, ConfigError, ImageError
 from atrous.images import read_mask, write_image
 from atrous.inference.exported import load_exported
 from atrous.inference.exported_file import read_card
@@ -100,7 +100,7 @@ def test_pixels_of_doubt_are_left_out_at_any_size(file: Path, size: tuple[int, i
 def test_a_larger_picture_has_no_probabilities_and_its_sentence_says_what_to_do(
     file: Path, tmp_path: Path, atrous: Terminal
 ) -> None:
-    with pytest.raises(ConfigError, match="export it with --size 300x200"):
+    with pytest.raises(ImageError, match="export it with --size 300x200"):
         _ = load_exported(file)(noise((300, 200), 0)).probabilities
     image = noise((300, 200), 0)
     write_image(tmp_path / "a.png", image)

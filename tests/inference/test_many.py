@@ -270,10 +270,23 @@ def test_a_picture_too_large_for_the_memory_is_segmented_in_windows_and_that_is_
     prediction = predict_whole_or_in_windows(small, image, "a.png", said)
     np.testing.assert_array_equal(prediction.mask, predictor(image).mask)
     assert said.lines == ["a.png: the memory is too small for the whole picture; done in windows of 128x128 pixels."]
+    with pytest.raises(ImageError, match="was seen in windows, of which labels alone are kept"):
+        _ = prediction.probabilities
     small.most = 10
     with pytest.raises(ImageError) as caught:
         predict_whole_or_in_windows(small, image, "a.png", said)
     assert "a.png" in one_sentence(caught.value)
+
+
+def test_a_picture_whose_result_cannot_be_had_does_not_stop_the_others(predictor: Predictor, folder: Path) -> None:
+    def finish(number: int, _: Prediction) -> int:
+        if number == 1:
+            raise ImageError("not of this one")
+        return number
+
+    outcomes = list(predict_many(predictor, sorted(folder.iterdir())[:3], finish))
+    assert [outcome.result for outcome in outcomes] == [0, None, 2]
+    assert str(outcomes[1].error) == "not of this one"
 
 
 def test_an_error_of_another_kind_is_not_taken_for_too_little_memory(

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atrous.crf import DenseCRFConfig
-from atrous.errors import ConfigError
-from atrous.inference.prediction import LabelledPrediction, Prediction
+from atrous.inference.prediction import LabelledPrediction, Prediction, WindowedPrediction
 from atrous.inference.sliding_window import WindowLayout, segment_in_windows
 from atrous.inference.window_memory import SHARE_OF_SIDE
-from atrous.labels import LabelSpace, Mask
+from atrous.labels import Mask
 
 if TYPE_CHECKING:
     from atrous.inference.exported import ExportedPredictor
@@ -28,7 +27,9 @@ def predict_any_size(predictor: "ExportedPredictor", image: NDArray[np.uint8], s
     """
     if image.shape[0] > size[0] or image.shape[1] > size[1]:
         down, across = (_layout(side) for side in size)
-        return WindowedPrediction(image, segment_in_windows(predictor, image, down, across), predictor.labels)
+        mask = segment_in_windows(predictor, image, down, across)
+        way_out = f"for probabilities give the checkpoint, or export it with --size {image.shape[0]}x{image.shape[1]}"
+        return WindowedPrediction(image, mask, predictor.labels, way_out)
     whole = predictor(padded(image, size, predictor.card.pixels.get("mean")))
     if isinstance(whole, LabelledPrediction):
         height, width = image.shape[:2]
@@ -76,31 +77,6 @@ class CornerPrediction(Prediction):
     def refined_by(self, crf: DenseCRFConfig | None) -> "CornerPrediction":
         """The same prediction, refined by another dense CRF or by none."""
         return CornerPrediction(self._whole, self.image, crf)
-
-
-class WindowedPrediction(LabelledPrediction):
-    """The mask of a picture that was seen in windows, whose probabilities were not kept."""
-
-    def __init__(self, image: NDArray[np.uint8], mask: Mask, labels: LabelSpace) -> None:
-        """Take uint8 [H, W, 3] and the mask [H, W]."""
-        super().__init__(image, mask, labels)
-
-    @cached_property
-    def probabilities(self) -> NDArray[np.float32]:
-        """Not known; see `probabilities_in`."""
-        return self.probabilities_in(slice(None), slice(None))
-
-    def probabilities_in(self, rows: slice, columns: slice) -> NDArray[np.float32]:  # noqa: ARG002
-        """Not known.
-
-        Raises:
-            ConfigError: Always; it says what to do.
-        """
-        height, width = self.image.shape[:2]
-        raise ConfigError(
-            f"Of a picture of {height}x{width} this file gives labels alone, as it takes smaller ones: give the "
-            f"checkpoint for probabilities, or export it with --size {height}x{width}."
-        )
 
 
 def _layout(side: int) -> WindowLayout:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from atrous.errors import AtrousError, ImageError
 from atrous.images import ReadableFile, read_image
 from atrous.inference.ahead import mapped
-from atrous.inference.prediction import LabelledPrediction, Prediction
+from atrous.inference.prediction import Prediction, WindowedPrediction
 from atrous.inference.remote import FetchedFile, RemoteFile
 from atrous.inference.sliding_window import WindowLayout, segment_in_windows
 from atrous.inference.window_memory import LARGEST, SHARE_OF_SIDE, give_memory_back, halved, is_out_of_memory
@@ -68,7 +68,7 @@ def predict_many(
         predictor: Any.
         sources: Files, or whatever opens like them.
         finish: Is given a picture's number and prediction; what it returns is the result. It is called by several
-            threads at once. What it raises ends everything.
+            threads at once. An ImageError is this picture's; what else it raises ends everything.
         numbers: Which of the sources; by default all.
         progress: Is told when a picture was too large for the memory and was segmented in windows.
 
@@ -81,7 +81,10 @@ def predict_many(
     def finished(predicted: _Predicted) -> Outcome[R]:
         if predicted.prediction is None:
             return Outcome(predicted.number, error=predicted.error)
-        return Outcome(predicted.number, finish(predicted.number, predicted.prediction))
+        try:
+            return Outcome(predicted.number, finish(predicted.number, predicted.prediction))
+        except ImageError as error:
+            return Outcome(predicted.number, error=error)
 
     decoded = mapped(lambda number: _decoded(number, sources[number]), chosen, threads, threads * AHEAD)
     with closing(decoded), closing(_predicted(predictor, sources, decoded, progress or Silent())) as predicted:
@@ -148,5 +151,5 @@ def predict_whole_or_in_windows(
             continue
         windows = f"windows of {layout.side}x{layout.side} pixels"
         progress.say(f"{name}: the memory is too small for the whole picture; done in {windows}.")
-        return LabelledPrediction(image, mask, predictor.labels)
+        return WindowedPrediction(image, mask, predictor.labels, "for probabilities give a smaller one")
     raise ImageError(f"{name} does not fit into the memory, not even in small windows: close other programs.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from atrous.crf import DenseCRFConfig
-from atrous.errors import ConfigError
+from atrous.errors import ConfigError, ImageError
 from atrous.images import read_image, write_mask
 from atrous.inference.label_map import label_map
 from atrous.inference.views import Answer, mean_confidence, mean_mask, mean_probabilities
@@ -164,6 +164,26 @@ class LabelledPrediction(Prediction):
         """float32 [K, h, w]: a part of them."""
         classes = np.arange(self.labels.num_classes)[:, None, None]
         return np.equal(self.mask[rows, columns], classes).astype(np.float32)
+
+
+class WindowedPrediction(LabelledPrediction):
+    """The mask of a picture that was seen in windows, whose probabilities were not kept."""
+
+    def __init__(self, image: NDArray[np.uint8], mask: Mask, labels: LabelSpace, way_out: str) -> None:
+        """Take uint8 [H, W, 3], the mask [H, W], and what whoever wants probabilities can do."""
+        super().__init__(image, mask, labels)
+        self._way_out = way_out
+
+    def probabilities_in(self, rows: slice, columns: slice) -> NDArray[np.float32]:  # noqa: ARG002
+        """Not known.
+
+        Raises:
+            ImageError: Always; it says what to do.
+        """
+        height, width = self.image.shape[:2]
+        raise ImageError(
+            f"A picture of {height}x{width} was seen in windows, of which labels alone are kept: {self._way_out}."
+        )
 
 
 def pixels_of(image: NDArray[np.uint8] | str | Path) -> NDArray[np.uint8]:
