@@ -12,7 +12,8 @@ from atrous.errors import CheckpointError
 from atrous.inference.exported import ExportedPredictor, load_exported
 from atrous.inference.runtimes import Choice
 from tests.colour_graph import write_colour_graph
-from tests.server.serving import pixels_of, png_of, sent, serving, some_mask
+from tests.inference.tflites import SIZE, write_pointwise
+from tests.server.serving import pixels_of, png_of, refusal, sent, serving, some_mask
 from tests.tiny_data import LABELS
 
 ONNXRUNTIME = Choice("onnxruntime", "float32", "to test")
@@ -86,3 +87,11 @@ print("torch" in sys.modules)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "False\n", done.stderr
     np.testing.assert_array_equal(pixels_of((tmp_path / "mask.png").read_bytes()), mask)
+
+
+def test_probabilities_of_a_picture_seen_in_windows_are_refused_in_words(tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert.interpreter")
+    larger = png_of(some_mask((SIZE[0] + 40, SIZE[1])))
+    with serving({"phone": load_exported(write_pointwise(tmp_path / "a.tflite"))}) as client:
+        assert sent(client, larger).status_code == 200
+        assert "seen in windows" in refusal(sent(client, larger, answer="probabilities"), 406, "not_acceptable")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from atrous.errors import ImageError
 from atrous.inference.prediction import Prediction
 from atrous.server.answers import Answer, answer_of
 from atrous.server.limits import Limits
 from atrous.server.metrics import Metrics
+from atrous.server.refusals import RefusedError
 from atrous.server.schemas import SegmentAnswer, SegmentOptions, Wanted
 from atrous.server.uploads import PictureBytes
 
@@ -116,5 +118,7 @@ def _answer(task: Task, outcome: Prediction | Exception, began: float, limits: L
         seconds = round(time.perf_counter() - began, 4)
         facts = SegmentAnswer(model=task.model, width=width, height=height, seconds=seconds)
         return answer_of(outcome, task.wanted, task.options, limits, facts)
+    except ImageError as error:  # it has no such answer: probabilities of what was seen in windows
+        return RefusedError(406, "not_acceptable", str(error))
     except Exception as error:
         return error
